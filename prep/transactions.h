@@ -1,0 +1,86 @@
+/* transactions.h - the rows of the input that count, as numbers.
+ *
+ * The reader's product and the builder's input. Ids are interned in order of their first kept row, so an item's
+ * number here is its first-appearance rank. Nothing is lost silently: every row read is either kept or counted
+ * under one reason. */
+#ifndef AKIN_TRANSACTIONS_H
+#define AKIN_TRANSACTIONS_H
+
+#include <stdint.h>
+
+#include "intern.h"
+#include "../shm/fault.h"
+
+/* Why a row is not kept. Rows of the first group are sound but do not count (the reference's filter); rows of the
+ * second are malformed, and more than --max-bad of them refuses the input.
+ *        field           malformed  in the summary and, in [a-z_], in the provenance JSON */
+#define DROP_REASONS(X)                                                    \
+	X(no_customer,    false, "without a customer")                     \
+	X(no_item,        false, "without an item")                        \
+	X(not_bought,     false, "quantity not above 0 (returns, corrections)") \
+	X(too_few_fields, true,  "fewer fields than the header")           \
+	X(too_many_fields, true, "more fields than the header")            \
+	X(bad_quantity,   true,  "quantity is no number")                  \
+	X(bad_date,       true,  "date not understood")                    \
+	X(bad_id,         true,  "an id with a control character or too long") \
+	X(long_field,     true,  "a field over the size limit")            \
+	X(bad_quote,      true,  "a quote that never ends, or text after a closing quote")
+
+enum drop_reason {
+#define X(field, malformed, text) DROP_##field,
+	DROP_REASONS(X)
+#undef X
+	DROPS
+};
+
+#define TRANSACTIONS_NO_TIME INT64_MIN
+
+struct transactions {
+	struct intern customers;	/* ids as UTF-8 text, numbered by first kept row */
+	struct intern items;
+	uint64_t rows;			/* kept */
+	uint32_t *customer;		/* [rows] number in customers */
+	uint32_t *item;			/* [rows] number in items */
+	int64_t *time;			/* [rows] seconds since 1970 as written (no zone); NULL: no dates, recency off */
+	struct intern descriptions;	/* distinct texts */
+	uint32_t *description_of;	/* [items] number in descriptions: the item's first non-empty one, or UINT32_MAX */
+
+	/* what happened, for the summary and the provenance */
+	uint64_t rows_read;		/* data rows, header not counted */
+	uint64_t bytes_read;		/* after decompression */
+	uint64_t dropped[DROPS];
+	uint64_t transcoded;		/* fields that were no UTF-8 and were taken as Windows-1252 */
+	const char *recency_off;	/* why time is NULL: "no date column", "ambiguous dates …"; else NULL. A literal */
+	const char *date_format;	/* what was found or set: "m/d/Y", "d/m/Y", "ISO 8601"; NULL without dates */
+	char sources[8][256];		/* names as given, "-" for stdin; the first eight */
+	uint64_t source_digest[8];	/* XXH3-64 of the bytes as read, before decompression */
+	unsigned source_count;		/* all of them */
+};
+
+/* How to read. Zero-initialise, then set what is not default. Strings are borrowed. */
+struct reading {
+	const char *const *paths;	/* "-" is stdin */
+	unsigned path_count;		/* at least 1 */
+	const char *columns;		/* "customer=a,item=b,…" or NULL */
+	const char *date_format;	/* "mdy", "dmy", "iso", "none" or NULL: find out */
+	char delimiter;			/* 0: find out */
+	double max_bad;			/* share of malformed rows that refuses the input; 0.10 is the default */
+	bool strict;			/* the first malformed row refuses it */
+	bool quiet;
+	unsigned examples;		/* malformed or dropped rows to show as file:line; 5 is the default */
+	void (*note)(void *of, const char *line); /* one line about the input (an example, a warning); may be NULL */
+	void (*progress)(void *of, uint64_t done, uint64_t total); /* bytes; total 0 when not known; may be NULL */
+	void *of;
+};
+
+/* Read it all. False: *why is "file:line: rule, value"; *t is freed. */
+bool transactions_read(struct transactions *t, const struct reading *how, struct fault *why);
+void transactions_free(struct transactions *t);
+
+/* The English text of a reason. */
+const char *transactions_reason(enum drop_reason r);
+/* Its name in the provenance JSON. */
+const char *transactions_reason_key(enum drop_reason r);
+bool transactions_reason_malformed(enum drop_reason r);
+
+#endif

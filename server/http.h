@@ -1,0 +1,53 @@
+/* http.h - a request and its answer as Akin sees them, free of the HTTP library's types. listener.c fills the one
+ * and sends the other. */
+#ifndef AKIN_HTTP_H
+#define AKIN_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../shm/model.h"
+
+struct request {			/* all borrowed for the length of one request */
+	const char *method;		/* "GET" */
+	struct text path;		/* as sent, still percent-encoded, without the query */
+	struct text query;		/* as sent, without '?'; at is NULL when there is none */
+	const char *(*header)(const struct request *q, const char *name); /* first value, or NULL */
+	void *of;			/* for header() */
+};
+
+/* An answer is built in memory that its thread keeps: the body first, then the head right before it, so that both
+ * go out in one write. */
+struct answer {
+	int status;
+	const char *content_type;	/* a literal */
+	const char *allow;		/* value of Allow, or NULL; a literal */
+	const char *extra;		/* whole further header lines with CRLF, or NULL; a literal */
+	uint64_t generation;		/* of the model that answered; 0: none did */
+	char *memory;			/* ANSWER_HEAD bytes for the head, then the body */
+	size_t body_len, body_cap;
+	bool failed;			/* memory was short; nothing written after that counts */
+	char location[512];		/* value of Location, or "" */
+};
+#define ANSWER_HEAD 1024
+
+/* Make an answer empty again, keeping its memory. Zero-initialised is empty too. */
+void answer_reset(struct answer *a);
+void answer_free(struct answer *a);
+
+/* Append to the body. */
+void answer_bytes(struct answer *a, const char *bytes, size_t len);
+void answer_text(struct answer *a, const char *s);
+void answer_number(struct answer *a, uint64_t v);
+void answer_score(struct answer *a, double v);			/* 15 significant digits */
+void answer_string(struct answer *a, struct text s);		/* a JSON string with its quotes */
+
+/* {"detail":"…"} with this status. */
+void answer_detail(struct answer *a, int status, const char *detail);
+
+/* Write the head before the body and give the whole message: *len bytes, borrowed until the next reset. keep_alive
+ * says what the Connection field tells. A failed answer becomes a 500 of its own. without_body: HEAD. */
+const char *answer_message(struct answer *a, bool keep_alive, bool without_body, size_t *len);
+
+#endif

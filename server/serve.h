@@ -1,0 +1,29 @@
+/* serve.h - from a request to its answer: pin, route, answer, count. listener.c calls it from its threads. */
+#ifndef AKIN_SERVE_H
+#define AKIN_SERVE_H
+
+#include "http.h"
+#include "settings.h"
+#include "../shm/board.h"
+#include "../shm/packed.h"
+
+/* What a thread keeps between requests; zero-initialised before the first, freed by serve_thread_free(). */
+struct serve_thread {
+	struct answer answer;
+	struct scratch scratch;
+	struct neighbour *near;		/* room for max_n */
+	size_t near_cap;
+};
+void serve_thread_free(struct serve_thread *t);
+
+/* Once in a worker, before its first request. Both are borrowed for the life of the process. */
+void serve_open(const struct settings *s, struct board *b);
+
+/* Answer q into t->answer and count it. Never fails: what goes wrong is an answer too. */
+void serve(struct serve_thread *t, const struct request *q);
+
+/* The HTTP library refused a request before it had a path (malformed, too large, timed out): the JSON body for
+ * that status, counted under handler "none". */
+void serve_refused(struct serve_thread *t, const char *method, int status, const char *reason);
+
+#endif

@@ -1,0 +1,62 @@
+/* settings.h - every setting of akin-server, once: key, default, range, meaning. The table in settings.c makes the
+ * configuration reader, the AKIN_* variables, the flags, the usage text and `-T` from the same lines; a test holds
+ * akin.conf(5) against it. */
+#ifndef AKIN_SETTINGS_H
+#define AKIN_SETTINGS_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../shm/fault.h"
+
+enum fill { FILL_POPULAR, FILL_RECENT, FILL_NONE };
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+struct settings {
+	/* what is served */
+	char model[PATH_MAX];
+	uint32_t default_n;		/* n when the client names none */
+	uint32_t max_n;			/* largest n a client may ask for */
+	enum fill fill;			/* what short user answers are filled with */
+	/* where */
+	char address[64];		/* IPv4 or IPv6 literal */
+	uint32_t port;			/* 0: any free one, told in the log */
+	uint32_t backlog;
+	/* by whom */
+	uint32_t workers;		/* 0: one a core */
+	uint32_t threads;		/* per worker */
+	uint32_t respawn_max_ms;	/* longest wait before a worker that keeps dying early is replaced */
+	uint32_t open_files;		/* 0: as many as the hard limit allows */
+	/* how long, how much */
+	uint32_t keep_alive_ms;		/* idle time of a kept connection; 0: none are kept */
+	uint32_t request_timeout_ms;	/* to send a whole request */
+	uint32_t max_head_bytes;	/* request line and header fields */
+	uint32_t max_body_bytes;	/* a body larger than this is not read */
+	uint32_t stop_timeout_ms;	/* SIGTERM: longest drain */
+	uint32_t drain_timeout_ms;	/* SIGQUIT: longest drain */
+	/* traces */
+	char log[PATH_MAX];		/* "stderr" or a file */
+	enum log_level log_level;
+	char pid_file[PATH_MAX];	/* "": none */
+};
+
+/* Defaults, then the file, then AKIN_* in the environment, then flags: the later wins. file_named: a missing file
+ * is a fault (with -c), else it is only not read. False: *why is "place: rule, value". */
+void settings_default(struct settings *s);
+bool settings_file(struct settings *s, const char *path, bool must_exist, struct fault *why);
+bool settings_environment(struct settings *s, struct fault *why);
+/* One key, from any source; place is for the fault. */
+bool settings_set(struct settings *s, const char *key, const char *value, const char *place, struct fault *why);
+/* Rules between settings (default_n <= max_n, ...). */
+bool settings_check(const struct settings *s, struct fault *why);
+
+/* "key = value" lines of all settings, as akin.conf would have them. */
+void settings_print(const struct settings *s, FILE *to);
+/* One line a setting for the usage text: flag, meaning, default, range. */
+void settings_usage(FILE *to);
+/* Is "--key" a setting's flag? Gives its key ("max-n" and "max_n" are the same), or NULL. */
+const char *settings_flag(const char *flag);
+
+#endif

@@ -1,0 +1,86 @@
+/* board.h - the blackboard a master and its workers share: what is served now, who serves it, and their counters.
+ *
+ *   page 0...      struct board_head        the master writes; workers map it read-only
+ *   then, a slot:  struct board_slot | counters, padded to whole pages
+ *                                           that slot's worker writes; others map it read-only
+ *
+ * One writer a field: `master` after a field means the master, `worker` the worker that holds the slot. Slots
+ * outlive workers: a worker that dies leaves its totals to the next one in the same slot, so totals never go back.
+ * What the counters are is not the board's business: metrics/ lays them out. */
+#ifndef AKIN_BOARD_H
+#define AKIN_BOARD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "segment.h"
+
+#define BOARD_MAGIC	"AKINBORD"
+#define BOARD_VERSION	1
+#define BOARD_MAX_SLOTS 64
+#define BOARD_REASON	256
+
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
+
+enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING };
+enum worker_end { END_EXIT, END_SIGNAL, END_KILLED, ENDS };	/* exit() | died of a signal | of SIGKILL */
+enum reload_result { RELOAD_OK, RELOAD_UNREADABLE, RELOAD_INVALID, RELOAD_NO_MEMORY, RELOAD_RESULTS };
+
+struct board_head {
+	char magic[8];				/* master */
+	uint32_t version;			/* master */
+	uint32_t slots;				/* master */
+	uint64_t slot_size;			/* master; bytes, whole pages */
+	uint64_t slots_offset;			/* master */
+	char token[SEGMENT_TOKEN + 8];		/* master */
+	int64_t started;			/* master; seconds since 1970 */
+	int32_t master_pid;			/* master */
+	_Atomic uint32_t draining;		/* master; 1 once it has been told to stop */
+	_Atomic uint64_t generation;		/* master; what is served; 0 before the first. Published with release */
+	_Atomic uint64_t segment_bytes;		/* master; size of that generation's segment */
+	_Atomic int64_t generation_published;	/* master; seconds since 1970 */
+	_Atomic uint64_t reloads[RELOAD_RESULTS]; /* master; loads asked for by SIGHUP, by result */
+	_Atomic uint32_t last_reload_ok;	/* master; 1 or 0; 1 before the first reload */
+	_Atomic uint64_t last_reload_us;	/* master; how long the last one took */
+	_Atomic uint64_t deaths[ENDS];		/* master; workers that ended without being asked to, by end */
+	_Atomic uint64_t unanswered;		/* master; requests that were in the hands of a worker that died */
+};
+
+struct board_slot {
+	_Alignas(64) _Atomic int32_t pid;	/* master; 0: nobody */
+	_Atomic uint32_t state;			/* worker; enum worker_state. Master: NONE after its death */
+	_Atomic uint64_t generation;		/* worker; the one new requests get */
+	_Atomic uint64_t oldest;		/* worker; the oldest one still pinned by a request */
+	_Atomic uint64_t starts;		/* master; workers forked into this slot */
+};
+
+struct board {
+	struct segment segment;
+	struct board_head *head;
+	uint8_t *own;				/* a worker's writable view of its own slot; NULL in the master */
+	uint32_t own_index;
+};
+
+/* The master's call, before any fork: a board with slots of counters_size bytes of counters each, zeroed. */
+bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct fault *why);
+/* A worker's call, right after the fork: the whole board becomes read-only but for slot i. */
+bool board_enter(struct board *b, uint32_t i, struct fault *why);
+/* Unmap. The master's also removes the name: call it last, when the models' names are gone. */
+void board_close(struct board *b);
+void board_remove(struct board *b);
+
+uint32_t board_slots(const struct board *b);
+const char *board_token(const struct board *b);
+
+/* Slot i, for reading (the master may write the fields that are its own). */
+struct board_slot *board_slot(const struct board *b, uint32_t i);
+/* Slot i's counters, for reading. */
+const void *board_counters(const struct board *b, uint32_t i);
+/* This worker's own slot and counters, for writing. */
+struct board_slot *board_own(const struct board *b);
+void *board_own_counters(const struct board *b);
+/* Master only: a dead worker's counters, to clear what counted things in its hands. */
+void *board_dead_counters(const struct board *b, uint32_t i);
+
+#endif

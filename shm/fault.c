@@ -1,0 +1,83 @@
+/* fault.c - one-line reasons. Called everywhere; can't fail: what does not fit is cut. */
+#include "fault.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "utf8.h"
+
+bool fault_set(struct fault *f, const char *fmt, ...)
+{
+	if (f) {
+		int saved = errno;
+		va_list ap;
+
+		va_start(ap, fmt);
+		vsnprintf(f->text, sizeof f->text, fmt, ap);
+		va_end(ap);
+		errno = saved;
+	}
+	return false;
+}
+
+bool fault_errno(struct fault *f, const char *fmt, ...)
+{
+	if (f) {
+		int saved = errno;
+		va_list ap;
+
+		va_start(ap, fmt);
+		int n = vsnprintf(f->text, sizeof f->text, fmt, ap);
+		va_end(ap);
+		if (n >= 0 && (size_t)n < sizeof f->text)
+			snprintf(f->text + n, sizeof f->text - (size_t)n, ": %s", strerror(saved));
+		errno = saved;
+	}
+	return false;
+}
+
+bool fault_at(struct fault *f, const char *fmt, ...)
+{
+	if (f) {
+		char inner[sizeof f->text];
+		va_list ap;
+
+		memcpy(inner, f->text, sizeof inner);
+		va_start(ap, fmt);
+		int n = vsnprintf(f->text, sizeof f->text, fmt, ap);
+		va_end(ap);
+		if (n >= 0 && (size_t)n < sizeof f->text)
+			snprintf(f->text + n, sizeof f->text - (size_t)n, ": %s", inner);
+	}
+	return false;
+}
+
+const char *fault_quote(char *out, size_t cap, const char *bytes, size_t len)
+{
+	size_t at = 0, i = 0;
+
+	while (i < len) {
+		size_t n = utf8_length(bytes + i, len - i);
+		bool plain = n > 1 || (n == 1 && bytes[i] >= 0x20 && bytes[i] != 0x7f);
+		size_t need = plain ? n : 4;
+
+		if (at + need + 4 > cap) {	/* room for "..." and the NUL */
+			memcpy(out + at, "...", 3);
+			at += 3;
+			break;
+		}
+		if (plain) {
+			memcpy(out + at, bytes + i, n);
+			at += n;
+			i += n;
+		} else {
+			snprintf(out + at, 5, "\\x%02x", (unsigned)(uint8_t)bytes[i]);
+			at += 4;
+			i++;
+		}
+	}
+	out[at] = '\0';
+	return out;
+}
