@@ -83,12 +83,14 @@ static bool append(struct intern *t, const char *text, size_t len, uint32_t tag)
 	return true;
 }
 
-bool intern_put(struct intern *t, const char *text, size_t len, uint32_t *number)
+static uint32_t tag_of(const char *text, size_t len)
 {
-	uint32_t tag = (uint32_t)(XXH3_64bits(text, len) >> 32);
+	return (uint32_t)(XXH3_64bits(text, len) >> 32);
+}
 
-	/* at most three quarters full, and never without a free slot: the search below ends there */
-	if ((!t->table || (uint64_t)t->n * 4 >= (t->table_mask + 1) * 3) && !table_grow(t))
+static bool find(const struct intern *t, const char *text, size_t len, uint32_t tag, uint32_t *number)
+{
+	if (!t->table)
 		return false;
 	for (uint64_t i = tag & t->table_mask; t->table[i]; i = (i + 1) & t->table_mask) {
 		uint32_t k = (uint32_t)t->table[i] - 1;
@@ -100,6 +102,23 @@ bool intern_put(struct intern *t, const char *text, size_t len, uint32_t *number
 			return true;
 		}
 	}
+	return false;
+}
+
+bool intern_find(const struct intern *t, const char *text, size_t len, uint32_t *number)
+{
+	return find(t, text, len, tag_of(text, len), number);
+}
+
+bool intern_put(struct intern *t, const char *text, size_t len, uint32_t *number)
+{
+	uint32_t tag = tag_of(text, len);
+
+	if (find(t, text, len, tag, number))
+		return true;
+	/* at most three quarters full, so that every search ends at a free slot */
+	if ((!t->table || (uint64_t)t->n * 4 >= (t->table_mask + 1) * 3) && !table_grow(t))
+		return false;
 	*number = t->n;
 	return append(t, text, len, tag);
 }
