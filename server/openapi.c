@@ -1,6 +1,7 @@
 /* openapi.c - /openapi.json. The document is server/openapi.json, put into the program by the assembler (the Makefile
- * says that this object depends on it); strings of the form "@NAME@" in it are places for what only the running
- * program knows. Called by serve.c; fails only as answers do. */
+ * says that this object depends on it). @NAME@ in it is a place for what only the running program knows; where that is
+ * a number and the place a whole string, the quotes go, so that the file is JSON before and after. Called by
+ * serve.c; fails only as answers do. */
 #include "openapi.h"
 
 #include <stdio.h>

@@ -88,7 +88,8 @@ void serve(struct serve_thread *t, const struct request *q)
 	case MATCH_SLASH:
 		if (answer_redirect(a, route.path, q->query))
 			break;
-		/* fall through: too long to be worth a redirect */
+		/* Too long to be repeated in a header. */
+		/* fall through */
 	case MATCH_NONE:
 		answer_detail(a, 404, "Not Found");
 		break;
