@@ -38,6 +38,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(call objects,$(filter-out %/main.c,$(
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/server/openapi.o: server/openapi.json
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 unit: $(UNITS)
