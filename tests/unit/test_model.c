@@ -119,7 +119,16 @@ static void a_right_checksum_saves_no_wrong_number(void **state)
 				continue;
 			*byte = values[v];
 			sum_again(image, size);
-			if (!refused(image, size, &why) && !text)
+			/* only the counts of rows need counting again; all else is for the gates alone */
+			bool rows = false;
+
+			for (int k = SECTION_ITEM_ROW_STARTS; k <= SECTION_CUSTOMER_ROWS; k++)
+				rows |= (k - SECTION_ITEM_ROW_STARTS) % 6 < 2 && at >= h->section[k].offset &&
+					at < h->section[k].offset + h->section[k].length;
+			bool seen = rows ? refused(image, size, &why)
+					 : !model_view(&m, image, size, &why) || !model_verify(&m, &why);
+
+			if (!seen && !text)
 				fail_msg("byte %zu set to %02x, and nobody saw", at, values[v]);
 		}
 		*byte = was;

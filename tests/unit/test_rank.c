@@ -87,6 +87,61 @@ static void top_is_the_sorted_prefix(void **state)
 	}
 }
 
+/* 40000^2 * NB - 39999^2 * NA = 1: the first is better by one part in 10^18, which no double sees. */
+#define NA 1599919999u
+#define NB 1599840004u
+
+static void a_part_in_ten_to_the_eighteen(void **state)
+{
+	enum { N = 1200 };
+	static uint32_t degree[N], co[N];
+	static uint64_t start[N + 1];
+	struct neighbour got[3];
+	struct ranker r;
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++) {
+		degree[i] = i < N - 1 ? NB : NA;
+		co[i] = i < N - 1 ? 39999 : 40000;
+	}
+	struct axis a = axis_of(start, degree, N);
+
+	assert_true(ranker_open(&r, &a));
+	assert_int_equal(ranker_top(&r, co, 0, got, 3), 3);
+	assert_int_equal(got[0].id, N - 1);
+	assert_int_equal(got[1].id, 1);
+	assert_int_equal(got[2].id, 2);
+	ranker_close(&r);
+}
+
+/* (tc)^2/(t^2 n) is the same for every t, but not as a product of doubles: ids decide, whatever the roundings. */
+static void equal_fractions_stand_by_id(void **state)
+{
+	enum { N = 2000 };
+	static uint32_t degree[N], co[N];
+	static uint64_t start[N + 1];
+	static struct neighbour got[N];
+	struct ranker r;
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++) {
+		uint32_t t = 1 + 2 * (i * 13 % 40);
+
+		degree[i] = t * t * 7;
+		co[i] = t * 3;
+	}
+	struct axis a = axis_of(start, degree, N);
+
+	assert_true(ranker_open(&r, &a));
+	assert_int_equal(ranker_top(&r, co, N - 1, got, N), N - 1);
+	for (uint32_t i = 0; i < N - 1; i++)
+		assert_int_equal(got[i].id, i);
+	assert_int_equal(ranker_top(&r, co, 0, got, 50), 50);
+	for (uint32_t i = 0; i < 50; i++)
+		assert_int_equal(got[i].id, i + 1);
+	ranker_close(&r);
+}
+
 static void counts_are_the_columns_in_common(void **state)
 {
 	struct small s;
@@ -118,6 +173,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pairs_compare_exactly),
 		cmocka_unit_test(top_is_the_sorted_prefix),
+		cmocka_unit_test(a_part_in_ten_to_the_eighteen),
+		cmocka_unit_test(equal_fractions_stand_by_id),
 		cmocka_unit_test(counts_are_the_columns_in_common),
 	};
 
