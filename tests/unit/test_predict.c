@@ -48,7 +48,7 @@ static const struct {
 	{AXIS_ITEM, "i0", NULL, 404, "{\"detail\":\"Item 'i0' not found\"}"},
 	{AXIS_ITEM, "i000", NULL, 404, "{\"detail\":\"Item 'i000' not found\"}"},
 	{AXIS_ITEM, "a\"\\\n\xff\xc3\xa9", NULL, 404, "{\"detail\":\"Item 'a\\\"\\\\\\\\x0a\\\\xff\xc3\xa9' not found\"}"},
-	{AXIS_ITEM, X32 X32 X32 X32 X32, NULL, 404, "{\"detail\":\"Item '" X32 X32 "xxxxxxxxxxxxxxxxxxxxxxxxxxx...' not found\"}"},
+	{AXIS_ITEM, X32 X32 X32 X32 X32, NULL, 404, "{\"detail\":\"Item '" X32 X32 "xxxxxxxxxxxxxxxxxxxxxxxxxxxx...' not found\"}"},
 
 	/* a bad parameter comes before an unknown id */
 	{AXIS_ITEM, "nope", "n=0", 422,
