@@ -12,20 +12,21 @@
 /* Does x stand before y in a row of axis a? x and y are indexes on a with counts at least 1. */
 bool rank_before(const struct axis *a, struct neighbour x, struct neighbour y);
 
-/* Working memory to rank rows of one axis. One thread at a time; reusable for any row. */
+/* Working memory to rank rows of one axis: 24 bytes an entry, touched only as far as a row needs it. One thread at
+ * a time; reusable for any row. */
 struct ranker {
 	const struct axis *axis;
 	double *weight;			/* [n] 1/n_b */
-	struct neighbour *pool;		/* candidates */
-	size_t pool_cap;
+	struct candidate *pool;		/* [n] */
 };
 
 /* False when memory is short (nothing to close then). a is borrowed; only its member_start and n are read. */
 bool ranker_open(struct ranker *r, const struct axis *a);
+/* Fine on a zeroed one. */
 void ranker_close(struct ranker *r);
 
 /* The best n neighbours of entry self into out[], best first. co[] has a count for each of the axis's n entries;
- * zeros and self are passed over. Returns how many there are, at most n. n may be 0. */
+ * zeros and self are passed over. Returns how many there are, at most n. n may be 0. Never allocates. */
 size_t ranker_top(struct ranker *r, const uint32_t *co, uint32_t self, struct neighbour *out, size_t n);
 
 #endif
