@@ -1,7 +1,7 @@
 # Akin: build, try, test, install. `make help` lists the targets.
 VERSION    := 0.1.0
 PREFIX     ?= /usr/local
-SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+SYSCONFDIR ?= /etc
 MANDIR     ?= $(PREFIX)/share/man
 DOCDIR     ?= $(PREFIX)/share/doc/akin
 BUILD      ?= build

@@ -243,9 +243,9 @@ class Server:
             else:
                 shutil.copyfile(model, aside)
             aside.replace(self.model)
-        before = self.metric("akin_model_reloads_total")
+        before = self.metric("akin_reloads_total")
         self.send(signal.SIGHUP)
-        until(lambda: self.metric("akin_model_reloads_total") > before, "the reload to end")
+        until(lambda: self.metric("akin_reloads_total") > before, "the reload to end")
 
     def stop(self, number=signal.SIGTERM):
         """Ask it to end; its exit status."""
