@@ -4,6 +4,7 @@ import struct
 import subprocess
 
 import pytest
+import xxhash
 
 import harness
 from harness import prep, refused
@@ -126,10 +127,6 @@ def test_a_start_with_a_bad_model_ends_with_one_reason(start, tmp_path, good):
 
 def test_lies_under_a_right_checksum(tmp_path, good):
     """Whoever writes a model can also sum it up: the structure is checked too, before anything is followed."""
-    try:
-        import xxhash
-    except ImportError:
-        pytest.skip("no python3-xxhash")
     chance = random.Random(5)
     taken = 0
     for at in [32, 36, 40, 48, 52, 56, 60, 80, 84] + list(range(88, 376, 8)) + chance.sample(range(376, len(good) - 8), 80):
