@@ -8,6 +8,20 @@
 
 #include "utf8.h"
 
+/* Append ": more" behind n bytes of text. */
+static void append(struct fault *f, int n, const char *more)
+{
+	size_t at = n < 0 ? sizeof f->text : (size_t)n, len = strlen(more);
+
+	if (at + 3 > sizeof f->text)
+		return;
+	if (len > sizeof f->text - at - 3)
+		len = sizeof f->text - at - 3;
+	memcpy(f->text + at, ": ", 2);
+	memcpy(f->text + at + 2, more, len);
+	f->text[at + 2 + len] = '\0';
+}
+
 bool fault_set(struct fault *f, const char *fmt, ...)
 {
 	if (f) {
@@ -31,8 +45,7 @@ bool fault_errno(struct fault *f, const char *fmt, ...)
 		va_start(ap, fmt);
 		int n = vsnprintf(f->text, sizeof f->text, fmt, ap);
 		va_end(ap);
-		if (n >= 0 && (size_t)n < sizeof f->text)
-			snprintf(f->text + n, sizeof f->text - (size_t)n, ": %s", strerror(saved));
+		append(f, n, strerror(saved));
 		errno = saved;
 	}
 	return false;
@@ -48,8 +61,7 @@ bool fault_at(struct fault *f, const char *fmt, ...)
 		va_start(ap, fmt);
 		int n = vsnprintf(f->text, sizeof f->text, fmt, ap);
 		va_end(ap);
-		if (n >= 0 && (size_t)n < sizeof f->text)
-			snprintf(f->text + n, sizeof f->text - (size_t)n, ": %s", inner);
+		append(f, n, inner);
 	}
 	return false;
 }

@@ -1,0 +1,230 @@
+/* test_model.c - the model image: what is written comes back, and what is damaged is refused. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include "small_model.h"
+
+static void sum_again(void *image, size_t size)
+{
+	struct model_head *h = image;
+
+	h->checksum = XXH3_64bits((uint8_t *)image + 32, size - 32);
+}
+
+/* Is the image refused by either gate, or by counting again? */
+static bool refused(const void *image, size_t size, struct fault *why)
+{
+	struct model m;
+
+	why->text[0] = '\0';
+	return !model_view(&m, image, size, why) || !model_verify(&m, why) || !model_verify_rows(&m, why);
+}
+
+static void a_whole_image_is_sound(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 20; seed++) {
+		struct small s;
+		struct model m;
+		struct fault why;
+		void *image;
+		size_t size;
+
+		small_random(&s, 5 + seed * 2, 4 + seed * 3 % 50, 10 + seed * 3, seed);
+		s.row_limit = 1 + seed % 9;
+		assert_true(small_image(&s, &image, &size));
+		assert_true(model_view(&m, image, size, &why));
+		if (refused(image, size, &why))
+			fail_msg("%s", why.text);
+		for (int k = 0; k < AXES; k++) {
+			char id[8];
+
+			for (uint32_t i = 0; i < small_n(&s, k); i++) {
+				small_id(k, i, id);
+				assert_int_equal(model_find(&m.axis[k], id, 3), i);
+				assert_int_equal(model_degree(&m.axis[k], i), small_co(&s, k, i, i));
+			}
+			assert_int_equal(model_find(&m.axis[k], "", 0), MODEL_NONE);
+			assert_int_equal(model_find(&m.axis[k], "i0", 2), MODEL_NONE);
+			assert_int_equal(model_find(&m.axis[k], "zzzz", 4), MODEL_NONE);
+			assert_int_equal(model_find(&m.axis[k], "i000", 4), MODEL_NONE);
+		}
+		model_file_free(image, size);
+	}
+}
+
+static void every_flipped_bit_is_refused(void **state)
+{
+	struct small s;
+	struct fault why;
+	void *image;
+	size_t size;
+
+	(void)state;
+	small_random(&s, 12, 9, 30, 3);
+	assert_true(small_image(&s, &image, &size));
+	for (size_t bit = 0; bit < size * 8; bit++) {
+		((uint8_t *)image)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		if (!refused(image, size, &why))
+			fail_msg("bit %zu of byte %zu flipped, and nobody saw", bit % 8, bit / 8);
+		if (why.text[0] == '\0')
+			fail_msg("byte %zu: refused without a reason", bit / 8);
+		((uint8_t *)image)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	assert_false(refused(image, size, &why));
+	model_file_free(image, size);
+}
+
+/* A wrong writer, or a forger, sums up correctly: now only the structure can tell. Whatever is free to change
+ * (texts, times) may pass; everything else must be refused, and nothing may crash. */
+static void a_right_checksum_saves_no_wrong_number(void **state)
+{
+	struct small s;
+	struct fault why;
+	struct model m;
+	void *image;
+	size_t size;
+	static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
+
+	(void)state;
+	small_random(&s, 12, 9, 30, 5);
+	assert_true(small_image(&s, &image, &size));
+	assert_true(model_view(&m, image, size, &why));
+	for (size_t at = 0; at < size; at++) {
+		const struct model_head *h = image;
+		uint8_t *byte = (uint8_t *)image + at, was = *byte;
+		bool text = false;
+
+		if (at >= 24 && at < 32)
+			continue;	/* the checksum itself */
+		/* ids, descriptions, provenance, recent counts; row_limit and whole; times; padding */
+		for (int k = 0; k < SECTIONS; k++) {
+			if (k == SECTION_ITEM_IDS || k == SECTION_CUSTOMER_IDS || k == SECTION_DESCRIPTIONS ||
+			    k == SECTION_PROVENANCE || k == SECTION_RECENT || k == SECTION_DESCRIPTION_STARTS)
+				text |= at >= h->section[k].offset &&
+					at < (k + 1 < SECTIONS ? h->section[k + 1].offset : size);
+			text |= at >= h->section[k].offset + h->section[k].length &&
+				at < (k + 1 < SECTIONS ? h->section[k + 1].offset : size);
+		}
+		text |= at >= 48 && at < 80;
+		/* a shorter list of recent items is a sound list too */
+		text |= at >= 88 + 16 * SECTION_RECENT + 8 && at < 88 + 16 * SECTION_RECENT + 16;
+		for (size_t v = 0; v < sizeof values; v++) {
+			if (values[v] == was)
+				continue;
+			*byte = values[v];
+			sum_again(image, size);
+			/* only the counts of rows need counting again; all else is for the gates alone */
+			bool rows = false;
+
+			for (int k = SECTION_ITEM_ROW_STARTS; k <= SECTION_CUSTOMER_ROWS; k++)
+				rows |= (k - SECTION_ITEM_ROW_STARTS) % 6 < 2 && at >= h->section[k].offset &&
+					at < h->section[k].offset + h->section[k].length;
+			bool seen = rows ? refused(image, size, &why)
+					 : !model_view(&m, image, size, &why) || !model_verify(&m, &why);
+
+			if (!seen && !text)
+				fail_msg("byte %zu set to %02x, and nobody saw", at, values[v]);
+		}
+		*byte = was;
+	}
+	model_file_free(image, size);
+}
+
+static void every_length_but_the_right_one_is_refused(void **state)
+{
+	struct small s;
+	struct fault why;
+	void *image;
+	size_t size;
+
+	(void)state;
+	small_random(&s, 12, 9, 30, 7);
+	assert_true(small_image(&s, &image, &size));
+	for (size_t n = 0; n < size; n++) {
+		uint64_t *cut = malloc(n + 8);	/* of its own, so that a sanitizer sees a read beyond it */
+
+		assert_non_null(cut);
+		memcpy(cut, image, n);
+		assert_true(refused(cut, n, &why));
+		free(cut);
+	}
+	model_file_free(image, size);
+}
+
+static void what_is_no_model_is_refused_by_name(void **state)
+{
+	static const struct {
+		const char *path, *says;
+	} cases[] = {
+		{"/nonexistent/model", "can't open"},
+		{"/tmp", "a directory"},
+		{"/dev/null", "a device"},
+	};
+	struct fault why;
+	size_t size;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(model_file_open(cases[i].path, 0, &size, &why), -1);
+		assert_non_null(strstr(why.text, cases[i].says));
+		assert_non_null(strstr(why.text, cases[i].path));
+	}
+	char fifo[] = "/tmp/akin-fifo-XXXXXX";
+
+	assert_non_null(mkdtemp(fifo));
+	char inside[64];
+
+	snprintf(inside, sizeof inside, "%s/model", fifo);
+	assert_int_equal(mkfifo(inside, 0600), 0);
+	assert_int_equal(model_file_open(inside, 0, &size, &why), -1);
+	assert_non_null(strstr(why.text, "a FIFO"));
+	unlink(inside);
+	rmdir(fifo);
+}
+
+static void a_failed_write_leaves_the_old_file(void **state)
+{
+	char dir[] = "/tmp/akin-model-XXXXXX", path[64];
+	struct model_head head = {.items = 1};
+	struct model_part part[SECTIONS] = {{NULL, 0}};
+	struct fault why;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/sub", dir);
+	assert_int_equal(mkdir(path, 0700), 0);	/* a folder in the model's place can't be renamed over */
+	assert_false(model_file_write(path, &head, part, &why));
+	assert_non_null(strstr(why.text, path));
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(dir), 0);		/* nothing was left aside, or this fails */
+}
+
+static void similarity_is_the_cosine(void **state)
+{
+	(void)state;
+	/* 12578 and 12999 of Online Retail: 14 items in common, of 111 and 25 */
+	assert_float_equal(model_similarity(14, 111, 25), 0.2657642388106997, 1e-15);
+	assert_float_equal(model_similarity(1, 11, 1), 0.30151134457776363, 1e-15);
+	assert_float_equal(model_similarity(7, 7, 7), 1.0, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_whole_image_is_sound),
+		cmocka_unit_test(every_flipped_bit_is_refused),
+		cmocka_unit_test(a_right_checksum_saves_no_wrong_number),
+		cmocka_unit_test(every_length_but_the_right_one_is_refused),
+		cmocka_unit_test(what_is_no_model_is_refused_by_name),
+		cmocka_unit_test(a_failed_write_leaves_the_old_file),
+		cmocka_unit_test(similarity_is_the_cosine),
+	};
+
+	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
+}
