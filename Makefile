@@ -53,6 +53,7 @@ $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/server/openapi.o: server/openapi.json
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_C))
 
 # Objects are made again when the compiler or its flags change.
