@@ -75,7 +75,7 @@ def test_truncations(tmp_path, good):
 
 
 @pytest.mark.parametrize("name, raw", [("empty", b""), ("csv", harness.csv_bytes([("1", "A")])), ("zeros", b"\0" * 9999),
-                                       ("text", b"x" * 500)])
+                                       ("text", b"x" * 500)], ids=["empty", "csv", "zeros", "text"])
 def test_what_is_no_model(tmp_path, name, raw):
     path = tmp_path / name
     path.write_bytes(raw)
