@@ -298,9 +298,12 @@ def test_a_flipped_lz4_frame(tmp_path):
 
 
 def test_an_output_that_cannot_be(tmp_path):
-    for path in (tmp_path / "no" / "folder" / "m", tmp_path, "/dev/null"):
+    fifo = tmp_path / "fifo"        # never a device of the machine's own: a broken program would replace it
+    os.mkfifo(fifo)
+    for path in (tmp_path / "no" / "folder" / "m", tmp_path, fifo):
         done = prep("build", "-q", "-o", path, "-", stdin=GOOD.encode())
         refused(done, str(path))
+    assert fifo.is_fifo()
 
 
 def test_the_input_is_not_overwritten(tmp_path):
