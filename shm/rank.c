@@ -16,6 +16,7 @@
 
 #define GROUPS	 256		/* groups dealt into at a time: a constant, so that compilers use vectors */
 #define DEALS	 8		/* most times GROUPS groups there are */
+#define BLOCK	 16		/* scores looked at together */
 #define HANDFUL	 255		/* candidates that are dealt into slots first; counted in a byte */
 #define SLOTS	 256
 #define SMALL	 12		/* ranges that insertion sorts faster */
@@ -207,17 +208,33 @@ static float score_row(struct ranker *r, const uint32_t *co, uint32_t self, size
 	return max[0];
 }
 
-/* List the entries whose scores reach the bar, self not among them. */
+/* Does any of BLOCK scores reach the bar? */
+static inline bool any_above(const float *score, float bar)
+{
+	int any = 0;
+
+	for (size_t k = 0; k < BLOCK; k++)
+		any |= score[k] >= bar;
+	return any;
+}
+
+/* List the entries whose scores reach the bar, self not among them. Spoils self's score. */
 static size_t find_above(struct ranker *r, float bar, uint32_t self)
 {
-	const uint32_t from[] = {0, self + 1}, to[] = {self, r->axis->n};
-	size_t found = 0;
+	size_t all = r->axis->n, found = 0, i = 0;
 
 	if (bar < FLT_MIN)
 		bar = FLT_MIN;			/* a count of zero never passes, any other does */
-	for (int part = 0; part < 2; part++) {
-		for (uint32_t i = from[part]; i < to[part]; i++) {
-			r->found[found] = i;	/* without a branch: nobody can guess who passes */
+	r->score[self] = 0;
+	while (i < all) {
+		size_t end = all - i < BLOCK ? all : i + BLOCK;
+
+		if (end == i + BLOCK && !any_above(r->score + i, bar)) {
+			i = end;
+			continue;
+		}
+		for (; i < end; i++) {
+			r->found[found] = (uint32_t)i;	/* without a branch: nobody can guess who passes */
 			found += r->score[i] >= bar;
 		}
 	}
