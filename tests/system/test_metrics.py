@@ -101,7 +101,8 @@ def test_no_id_and_no_raw_path_is_in_a_label(start, small):
     assert b"secret" not in server.get("/metrics").body
 
 
-def test_openmetrics_when_asked_for(start, small):
-    answer = start(small(ROWS)).get("/metrics", Accept="application/openmetrics-text;version=1.0.0")
-    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
-    assert answer.body.endswith(b"# EOF\n")
+def test_whatever_is_accepted_gets_the_text_format(start, small):
+    """What Prometheus 2.42 sends must never be answered with an error."""
+    accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    answer = start(small(ROWS)).get("/metrics", Accept=accept, Accept_Encoding="gzip")
+    assert answer.status == 200 and b"# TYPE http_requests_total counter\n" in answer.body

@@ -108,7 +108,7 @@ def test_a_storm_of_hups(serving, shops):
         serving.send(harness.signal.SIGHUP)
     harness.until(lambda: serving.generation() >= 2, "a second generation")
     settle(made)
-    harness.until(lambda: serving.generation() == serving.metric("akin_reloads_total", result="ok") + 1, "the storm's end")
+    harness.until(lambda: serving.generation() == serving.metric("akin_reloads_total", result="success") + 1, "the storm's end")
     assert serving.metric("akin_last_reload_successful") == 1
 
 
