@@ -62,6 +62,8 @@ bool log_reopen(struct fault *why)
 	return ok;
 }
 
+bool log_is_file(void) { return path[0] != '\0'; }
+
 void log_as(const char *name) { who = name; }
 
 /* "time level who[pid]: " */

@@ -15,6 +15,9 @@ bool log_open(const char *where, enum log_level least, struct fault *why);
 /* Open the file again, which may have been renamed. On failure the old one goes on. Nothing to do for stderr. */
 bool log_reopen(struct fault *why);
 
+/* Does it go to a file, so that a reader of stderr would miss it? */
+bool log_is_file(void);
+
 /* Who speaks: "master", "worker-0". Borrowed. */
 void log_as(const char *who);
 
