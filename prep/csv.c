@@ -299,7 +299,7 @@ static bool skip_line(struct csv *c, struct fault *why)
 			seek(c, (size_t)(feed - c->buf) + 1);
 			break;
 		}
-		c->pos = c->end;
+		seek(c, c->end);
 		if (c->ended)
 			break;
 		if (!refill(c, why))
