@@ -21,7 +21,7 @@ struct request {			/* all borrowed for the length of one request */
  * go out in one write. */
 struct answer {
 	int status;
-	const char *content_type;	/* a literal */
+	const char *content_type;	/* a literal; NULL: no body, no field */
 	const char *allow;		/* value of Allow, or NULL; a literal */
 	const char *extra;		/* whole further header lines with CRLF, or NULL; a literal */
 	uint64_t generation;		/* of the model that answered; 0: none did */
@@ -32,7 +32,7 @@ struct answer {
 };
 #define ANSWER_HEAD 1024
 
-/* Make an answer empty again, keeping its memory. Zero-initialised is empty too. */
+/* Make an answer empty again, status 200 and JSON, keeping its memory. Zero-initialised will do for a first call. */
 void answer_reset(struct answer *a);
 void answer_free(struct answer *a);
 
@@ -40,11 +40,18 @@ void answer_free(struct answer *a);
 void answer_bytes(struct answer *a, const char *bytes, size_t len);
 void answer_text(struct answer *a, const char *s);
 void answer_number(struct answer *a, uint64_t v);
-void answer_score(struct answer *a, double v);			/* 15 significant digits */
-void answer_string(struct answer *a, struct text s);		/* a JSON string with its quotes */
+void answer_score(struct answer *a, double v);			/* 15 significant digits; v must be finite */
+void answer_string(struct answer *a, struct text s);		/* a JSON string with its quotes; s must be UTF-8 */
 
-/* {"detail":"…"} with this status. */
+/* {"detail":"…"} with this status, instead of whatever was written. */
 void answer_detail(struct answer *a, int status, const char *detail);
+
+/* 307 to path, and to query when it has one, without a body. False, with nothing changed, when that is longer than
+ * `location` holds. Bytes that may not stand in a header are percent-encoded. */
+bool answer_redirect(struct answer *a, struct text path, struct text query);
+
+/* The status that will be sent: 500 when memory was short. */
+int answer_status(const struct answer *a);
 
 /* Write the head before the body and give the whole message: *len bytes, borrowed until the next reset. keep_alive
  * says what the Connection field tells. A failed answer becomes a 500 of its own. without_body: HEAD. */

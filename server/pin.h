@@ -12,7 +12,8 @@
 struct pin {				/* one mapped generation */
 	struct packed packed;
 	struct segment segment;
-	_Atomic uint32_t taken;		/* requests that read it now */
+	_Alignas(64) _Atomic uint32_t taken; /* requests that read it now; alone in its cache line, since every
+					      * request writes it and reads what is above */
 };
 
 /* Any request thread. Never NULL once pin_adopt() has succeeded in this process. */
@@ -20,7 +21,8 @@ struct pin *pin_take(void);
 void pin_drop(struct pin *p);
 
 /* Main thread: map what the board says is current, if it is not mapped yet; writes this worker's slot fields
- * `generation` and `oldest`. False: it could not be mapped (what was current stays). */
+ * `generation` and `oldest`. When every place for a mapping is pinned it does nothing, and is to be called again
+ * after pin_retire(). False: it could not be mapped (what was current stays). */
 bool pin_adopt(struct board *b, struct fault *why);
 /* Main thread: unmap old generations nobody pins any more. A descriptor that becomes readable when there may be
  * some is pin_wakeup(). */

@@ -19,11 +19,16 @@ void serve_thread_free(struct serve_thread *t);
 /* Once in a worker, before its first request. Both are borrowed for the life of the process. */
 void serve_open(const struct settings *s, struct board *b);
 
-/* Answer q into t->answer and count it. Never fails: what goes wrong is an answer too. */
+/* Answer q into t->answer and count it. Never fails: what goes wrong is an answer too. The request stays in hand
+ * until serve_sent(). */
 void serve(struct serve_thread *t, const struct request *q);
 
 /* The HTTP library refused a request before it had a path (malformed, too large, timed out): the JSON body for
  * that status, counted under handler "none". */
 void serve_refused(struct serve_thread *t, const char *method, int status, const char *reason);
+
+/* The answer is sent, or cannot be: the request is out of hand. Once after each of the two above, since a worker
+ * that dies in between leaves the request among the unanswered. */
+void serve_sent(struct serve_thread *t);
 
 #endif

@@ -47,6 +47,9 @@ struct settings {
 void settings_default(struct settings *s);
 bool settings_file(struct settings *s, const char *path, bool must_exist, struct fault *why);
 bool settings_environment(struct settings *s, struct fault *why);
+/* Names of AKIN_* variables that name no setting, as "A, B", cut to cap; returns how many there are. They may be
+ * somebody else's (Kubernetes makes some), so they are warned of and not refused. */
+size_t settings_environment_unknown(char *names, size_t cap);
 /* One key, from any source; place is for the fault. */
 bool settings_set(struct settings *s, const char *key, const char *value, const char *place, struct fault *why);
 /* Rules between settings (default_n <= max_n, ...). */
@@ -56,7 +59,7 @@ bool settings_check(const struct settings *s, struct fault *why);
 void settings_print(const struct settings *s, FILE *to);
 /* One line a setting for the usage text: flag, meaning, default, range. */
 void settings_usage(FILE *to);
-/* Is "--key" a setting's flag? Gives its key ("max-n" and "max_n" are the same), or NULL. */
-const char *settings_flag(const char *flag);
+/* The key as the table spells it ("max-n" and "max_n" are the same), always the same pointer; NULL: no setting. */
+const char *settings_key(const char *key);
 
 #endif

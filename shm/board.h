@@ -53,6 +53,7 @@ struct board_slot {
 	_Atomic uint64_t generation;		/* worker; the one new requests get */
 	_Atomic uint64_t oldest;		/* worker; the oldest one still pinned by a request */
 	_Atomic uint64_t starts;		/* master; workers forked into this slot */
+	_Atomic uint32_t answered;		/* worker; 1 once it has answered a request. Master: 0 before the fork */
 };
 
 struct board {
@@ -66,8 +67,9 @@ struct board {
 bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct fault *why);
 /* A worker's call, right after the fork: the whole board becomes read-only but for slot i. */
 bool board_enter(struct board *b, uint32_t i, struct fault *why);
-/* Unmap. The master's also removes the name: call it last, when the models' names are gone. */
+/* Unmap; the name stays. */
 void board_close(struct board *b);
+/* Master only: remove the name and unmap. Call it last, when the models' names are gone. */
 void board_remove(struct board *b);
 
 uint32_t board_slots(const struct board *b);

@@ -32,6 +32,8 @@ void segment_model_name(char name[SEGMENT_NAME_MAX], const char *token, uint64_t
 
 /* Make a new segment, mode 0600, of size bytes, writable, able to grow in place up to reserve bytes (0: as size). */
 bool segment_create(struct segment *s, const char *name, size_t size, size_t reserve, struct fault *why);
+/* Make the reserve at least this large. May move s->at: views into it must be made again. */
+bool segment_reserve(struct segment *s, size_t reserve, struct fault *why);
 /* Take more space, up to the reserve. */
 bool segment_grow(struct segment *s, size_t size, struct fault *why);
 /* Give back what lies behind size, and make the mapping read-only for this process too. */

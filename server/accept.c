@@ -1,0 +1,121 @@
+/* accept.c - the accept() that civetweb calls.
+ *
+ * The program defines this symbol and exports it, so the dynamic linker binds libcivetweb's call to it. One thread,
+ * civetweb's accept thread, calls it, on the one listening socket. Three things are done that civetweb does not:
+ *
+ * A connection is counted before it is taken, and out again when there was none. So a worker that has told
+ * accept_shut() and then sees a count of zero knows that none can come any more.
+ *
+ * Without a free descriptor civetweb would poll a readable listener and fail to accept for ever at 100 % CPU. Here a
+ * spare descriptor is given up, the connection is taken with it, told 503 and closed, and the spare is taken back.
+ *
+ * Debian's civetweb is built without IPv6: its addresses have 16 bytes, and with the length of an IPv6 address in
+ * hand its next call, getsockname(), would write 28 bytes there. So it is told of IPv4 addresses only; another peer
+ * is 0.0.0.0. Nothing uses the address. */
+#include "accept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+
+#define SHED_LOG_MS 60000		/* the log hears of shed connections this often */
+
+static int spare = -1;
+static _Atomic bool shut;
+static _Atomic uint32_t connections;
+
+bool accept_open(struct fault *why)
+{
+	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return spare >= 0 || fault_errno(why, "can't keep a spare descriptor");
+}
+
+void accept_shut(void) { atomic_store(&shut, true); }
+
+uint32_t accept_connections(void) { return atomic_load(&connections); }
+
+void accept_closed(void) { atomic_fetch_sub(&connections, 1); }
+
+static const char shed_answer[] =
+	"HTTP/1.1 503 Service Unavailable\r\nServer: Akin/" AKIN_VERSION "\r\nContent-Type: application/json\r\n"
+	"Content-Length: 47\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+	"{\"detail\":\"the server is out of descriptors\"}  ";
+
+static void log_shed(void)
+{
+	static uint64_t count;
+	static int64_t told;
+	int64_t now = clock_ms();
+
+	count++;
+	if (told && now - told < SHED_LOG_MS)
+		return;
+	log_line(LOG_WARN, "out of file descriptors: %llu connections were told 503 so far; raise open_files",
+		 (unsigned long long)count);
+	told = now;
+}
+
+/* Answer the next connection 503, with the descriptor that was kept for it. */
+static void shed(int fd)
+{
+	char sink[4096];
+
+	if (spare < 0) {
+		poll(NULL, 0, 10);	/* nothing can be done but not to spin */
+		return;
+	}
+	close(spare);
+	int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (s >= 0) {
+		/* To a client that is gone, or to one that takes nothing: either way it is closed. Its request is
+		 * read, for a close over unread bytes would take the answer back. */
+		ssize_t ignored = send(s, shed_answer, sizeof shed_answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		ignored = recv(s, sink, sizeof sink, MSG_DONTWAIT);
+		(void)ignored;
+		close(s);
+		log_shed();
+	}
+	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int accept(int fd, struct sockaddr *restrict peer, socklen_t *restrict peer_len)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_storage room;
+	} from = {.v4 = {.sin_family = AF_INET}};
+	socklen_t len = sizeof from;
+
+	atomic_fetch_add(&connections, 1);
+	int s = atomic_load(&shut) ? -1 : accept4(fd, &from.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (s < 0) {
+		int error = atomic_load(&shut) ? EAGAIN : errno;
+
+		atomic_fetch_sub(&connections, 1);
+		if (error == EMFILE || error == ENFILE)
+			shed(fd);
+		else if (error == ENOBUFS || error == ENOMEM)
+			poll(NULL, 0, 10);
+		errno = error;
+		return -1;
+	}
+	if (from.any.sa_family != AF_INET)
+		from.v4 = (struct sockaddr_in){.sin_family = AF_INET};
+	if (peer && peer_len && *peer_len >= sizeof from.v4) {
+		memcpy(peer, &from.v4, sizeof from.v4);
+		*peer_len = sizeof from.v4;
+	}
+	return s;
+}

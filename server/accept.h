@@ -1,0 +1,20 @@
+/* accept.h - how many connections this worker has, and no more of them. */
+#ifndef AKIN_ACCEPT_H
+#define AKIN_ACCEPT_H
+
+#include <stdint.h>
+
+#include "../shm/fault.h"
+
+/* Before the first connection. */
+bool accept_open(struct fault *why);
+
+/* Connections accepted and not closed. One that is being accepted right now counts, and may turn out to be none. */
+uint32_t accept_connections(void);
+/* One was closed. */
+void accept_closed(void);
+
+/* Accept no more. */
+void accept_shut(void);
+
+#endif

@@ -1,0 +1,15 @@
+/* bind.h - the one listening socket of a master and all its workers. */
+#ifndef AKIN_BIND_H
+#define AKIN_BIND_H
+
+#include "settings.h"
+
+/* Bind and listen as the settings say. Returns the descriptor, or -1. where, of BIND_WHERE bytes, becomes the
+ * address as a URL has it, with the port that was really taken: "127.0.0.1:8000", "[::1]:8000". */
+#define BIND_WHERE 80
+int bind_listener(const struct settings *s, char where[BIND_WHERE], struct fault *why);
+
+/* Raise this process's limit of open descriptors to the setting, or as far as it goes. Returns the limit in force. */
+unsigned long bind_raise_files(const struct settings *s);
+
+#endif

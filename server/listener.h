@@ -1,0 +1,32 @@
+/* listener.h - civetweb, kept in a box: connections in, requests to serve(), answers out. listener.c is the only file
+ * that names it, and says there what it had to be taught.
+ *
+ * One a process. A worker's main thread calls these; the threads are civetweb's. */
+#ifndef AKIN_LISTENER_H
+#define AKIN_LISTENER_H
+
+#include <stdatomic.h>
+
+#include "settings.h"
+
+/* Start the threads and take connections from socket, which becomes the listener's own. serve_open() and a first
+ * pin_adopt() have been called; signals that the threads must not see are blocked. *answered becomes 1 with the first
+ * answer. True: every thread is there. */
+bool listener_start(const struct settings *s, int socket, _Atomic uint32_t *answered, struct fault *why);
+
+/* From now on each answer closes its connection. Connections are still taken. */
+void listener_drain(void);
+/* Are there connections that nobody has accepted yet? */
+bool listener_backlog(void);
+/* Take no more connections. */
+void listener_shut(void);
+
+/* What is in hand, for a worker that wants to leave. */
+struct listener_state {
+	uint32_t connections;		/* accepted and not closed */
+	bool busy;			/* one waits for a thread, or a request is being answered */
+	uint64_t answers;		/* given so far; changes while there is traffic */
+};
+struct listener_state listener_look(void);
+
+#endif

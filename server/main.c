@@ -1,0 +1,49 @@
+/* main.c - akin-server(8): a table of contents. */
+#include <stdio.h>
+
+#include "generation.h"
+#include "log.h"
+#include "master.h"
+#include "options.h"
+
+static int refuse(const struct fault *why)
+{
+	fprintf(stderr, "akin-server: %s\n", why->text);
+	return 1;
+}
+
+/* -t: the settings have been read; would the model load? */
+static int check(const struct settings *s)
+{
+	struct generation g;
+	struct fault why;
+
+	if (!generation_check(s->model, &g, &why))
+		return refuse(&why);
+	fprintf(stderr, "akin-server: the settings are fine, and so is %s: %u items, %u customers, %llu interactions\n",
+		s->model, g.items, g.customers, (unsigned long long)g.interactions);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct master master;
+	struct fault why = {""};
+	int status;
+
+	if (!options_parse(&options, argc, argv, &status))	/* it has said what there was to say */
+		return status;
+	if (options.check_only)
+		return check(&options.settings);
+	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, shared memory, model, socket */
+		if (log_is_file())
+			log_line(LOG_ERROR, "%s", why.text);
+		return refuse(&why);
+	}
+	if (options.foreign[0])
+		log_line(LOG_WARN, "these variables name no setting and were not used: %s", options.foreign);
+	status = master_run(&master);				/* until a signal ends it */
+	master_close(&master);
+	return status;
+}

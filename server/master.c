@@ -1,0 +1,231 @@
+/* master.c - small and dull: open, wait for signals, close.
+ *
+ * One thread; it reads nothing that a client sent. Signals are blocked and taken one by one with sigtimedwait(), so
+ * there are no handlers, and nothing is interrupted. Of signals that come while one is being handled, each kind is
+ * kept once, which is enough for all of them: a reload loads what is there by then, and reaping goes on until no dead
+ * child is left.
+ *
+ * What can fail at the start ends it with one line. What fails later (a reload, a fork, a worker) is a line in the
+ * log, and the service goes on with what it has. */
+#include "master.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "../metrics/counters.h"
+#include "clock.h"
+#include "log.h"
+
+#define LOOK_MS	     5		/* how often to look whether starting workers serve yet, and draining ones have drained */
+#define SPARE_FILES  24		/* descriptors a worker needs beside one a connection */
+
+/* Faults stay unblocked: a blocked one would kill just as well, but past a debugger's or a sanitizer's handler. */
+static void all_signals(sigset_t *set)
+{
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+
+	sigfillset(set);
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+		sigdelset(set, faults[i]);
+}
+
+static uint32_t count_workers(const struct settings *s)
+{
+	cpu_set_t cores;
+	int n = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+
+	if (s->workers > 0)
+		return s->workers;
+	return n > BOARD_MAX_SLOTS ? BOARD_MAX_SLOTS : (uint32_t)n;
+}
+
+/* Opening */
+
+static void check_files(const struct settings *s)
+{
+	unsigned long limit = bind_raise_files(s);
+
+	if (limit < s->threads + SPARE_FILES)
+		log_line(LOG_WARN, "%lu open files a process are too few for %u threads, which need %u", limit, s->threads,
+			 s->threads + SPARE_FILES);
+}
+
+static bool open_memory(struct master *m, struct fault *why)
+{
+	unsigned removed = segment_sweep();
+
+	if (removed)
+		log_line(LOG_INFO, "removed %u shared-memory segments of dead masters", removed);
+	return board_create(&m->board, count_workers(m->settings), counters_size(), why) &&
+	       generation_publish(&m->board, m->settings->model, &m->generation, why) == RELOAD_OK;
+}
+
+bool master_open(struct master *m, const struct settings *s, struct fault *why)
+{
+	sigset_t signals;
+
+	memset(m, 0, sizeof *m);
+	m->settings = s;
+	m->listener = -1;
+	prctl(PR_SET_NAME, "akin-master");
+	all_signals(&signals);
+	sigprocmask(SIG_SETMASK, &signals, NULL);
+	bool ok = log_open(s->log, s->log_level, why) && pidfile_take(&m->pidfile, s->pid_file, why);
+
+	if (ok)
+		check_files(s);
+	ok = ok && open_memory(m, why);
+	if (ok)
+		m->listener = bind_listener(s, m->where, why);
+	if (!ok || m->listener < 0 || !workers_open(&m->workers, s, &m->board, m->listener, why)) {
+		master_close(m);
+		return false;
+	}
+	return true;
+}
+
+void master_close(struct master *m)
+{
+	workers_close(&m->workers);
+	if (m->listener >= 0)
+		close(m->listener);
+	m->listener = -1;
+	generation_remove(&m->board);
+	board_remove(&m->board);
+	pidfile_drop(&m->pidfile);
+}
+
+/* Running */
+
+static void announce(struct master *m)
+{
+	const struct generation *g = &m->generation;
+
+	if (m->announced || workers_in(&m->workers, WORKER_SERVING) == 0)
+		return;
+	m->announced = true;
+	log_line(LOG_INFO, "listening on http://%s with %u workers of %u threads, generation %llu: %u items, %u customers",
+		 m->where, m->workers.count, m->settings->threads, (unsigned long long)g->number, g->items, g->customers);
+}
+
+static void reload(struct master *m)
+{
+	struct board_head *head = m->board.head;
+	struct generation made;
+	struct fault why = {""};
+	enum reload_result result = generation_publish(&m->board, m->settings->model, &made, &why);
+
+	atomic_store(&head->last_reload_ok, result == RELOAD_OK);
+	atomic_store(&head->last_reload_us, (uint64_t)made.took_ms * 1000);
+	atomic_fetch_add(&head->reloads[result], 1);
+	if (result != RELOAD_OK) {
+		log_line(LOG_ERROR, "the reload failed, generation %llu goes on: %s",
+			 (unsigned long long)m->generation.number, why.text);
+		return;
+	}
+	m->generation = made;
+	workers_signal(&m->workers, SIGUSR2);
+	log_line(LOG_INFO, "generation %llu is published: %u items, %u customers, %zu bytes, made in %lld ms",
+		 (unsigned long long)made.number, made.items, made.customers, made.bytes, (long long)made.took_ms);
+}
+
+static void reopen_log(struct master *m)
+{
+	struct fault why;
+
+	if (log_reopen(&why))
+		log_line(LOG_INFO, "the log was opened again");
+	else
+		log_line(LOG_ERROR, "%s", why.text);
+	workers_signal(&m->workers, SIGUSR1);
+}
+
+/* The next signal, or 0 when ms have passed. ms < 0: no limit. */
+static int next_signal(int64_t ms)
+{
+	struct timespec limit = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+	sigset_t signals;
+
+	all_signals(&signals);
+	int number = sigtimedwait(&signals, NULL, ms < 0 ? NULL : &limit);
+
+	return number > 0 ? number : 0;
+}
+
+/* How long the loop may sleep. */
+static int64_t patience(const struct master *m)
+{
+	int64_t ms = workers_wait(&m->workers);
+
+	if (!m->announced && (ms < 0 || ms > LOOK_MS) && workers_in(&m->workers, WORKER_STARTING) > 0)
+		ms = LOOK_MS;
+	return ms;
+}
+
+/* SIGTERM and SIGINT hurry; SIGQUIT has time. Returns when no worker is left. */
+static void drain(struct master *m, int number)
+{
+	bool hurried = number != SIGQUIT;
+	uint32_t allowed = hurried ? m->settings->stop_timeout_ms : m->settings->drain_timeout_ms;
+	int64_t began = clock_ms(), deadline = began + allowed;
+	uint32_t workers = workers_alive(&m->workers);
+
+	log_line(LOG_INFO, "SIG%s: stopping, %u workers have %u ms to drain", sigabbrev_np(number), workers, allowed);
+	atomic_store(&m->board.head->draining, 1);
+	workers_stop(&m->workers);
+	while (workers_alive(&m->workers) > 0) {
+		int64_t left = deadline - clock_ms();
+
+		if (left <= 0)
+			workers_kill(&m->workers);
+		switch (next_signal(left > 0 ? left : LOOK_MS)) {
+		case SIGCHLD:
+			workers_reap(&m->workers);
+			break;
+		case SIGTERM:
+		case SIGINT:
+			deadline = hurried ? clock_ms() : clock_ms() + m->settings->stop_timeout_ms;
+			hurried = true;
+			break;
+		case SIGUSR1:
+			reopen_log(m);
+			break;
+		default:
+			break;
+		}
+	}
+	log_line(LOG_INFO, "stopped after %lld ms%s", (long long)(clock_ms() - began),
+		 m->workers.killed ? "; workers had to be killed" : "");
+}
+
+int master_run(struct master *m)
+{
+	for (;;) {
+		workers_tend(&m->workers);
+		announce(m);
+		int number = next_signal(patience(m));
+
+		switch (number) {
+		case SIGCHLD:
+			workers_reap(&m->workers);
+			break;
+		case SIGHUP:
+			reload(m);
+			break;
+		case SIGUSR1:
+			reopen_log(m);
+			break;
+		case SIGTERM:
+		case SIGINT:
+		case SIGQUIT:
+			drain(m, number);
+			return m->workers.killed ? 1 : 0;
+		default:
+			break;
+		}
+	}
+}

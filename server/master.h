@@ -1,0 +1,32 @@
+/* master.h - the master: what is open for as long as the service runs, and the loop that waits for signals. */
+#ifndef AKIN_MASTER_H
+#define AKIN_MASTER_H
+
+#include "bind.h"
+#include "generation.h"
+#include "pidfile.h"
+#include "settings.h"
+#include "workers.h"
+
+struct master {
+	const struct settings *settings;
+	struct pidfile pidfile;
+	struct board board;
+	struct generation generation;	/* what is served */
+	int listener;			/* -1: closed */
+	char where[BIND_WHERE];
+	struct workers workers;
+	bool announced;			/* the log has said that it serves */
+};
+
+/* Open everything but the workers: log, pid file, board, model, socket. s is borrowed until master_close(). False:
+ * what had been opened is closed again. All signals but those of faults are blocked from here on. */
+bool master_open(struct master *m, const struct settings *s, struct fault *why);
+
+/* Serve until told to stop. Returns the exit status. */
+int master_run(struct master *m);
+
+/* Close what is open, in reverse, and remove what had a name. */
+void master_close(struct master *m);
+
+#endif

@@ -1,0 +1,89 @@
+/* pidfile.c - proof that a master lives is its lock, not the number in the file: numbers are used again.
+ *
+ * The lock is a POSIX record lock: workers do not inherit it, and it ends with the master, however that ends. Used
+ * by master.c at its start and its end. */
+#include "pidfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool refuse_held(int fd, const char *path, struct fault *why)
+{
+	struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_GETLK, &held) == 0 && held.l_type != F_UNLCK)
+		return fault_set(why, "%s: a running master, process %d, holds this pid file", path, (int)held.l_pid);
+	return fault_set(why, "%s: a running master holds this pid file", path);
+}
+
+/* The file may have been removed by its last master between our opening and our locking it. */
+static bool still_named(int fd, const char *path)
+{
+	struct stat here, there;
+
+	return fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_ino == there.st_ino &&
+	       here.st_dev == there.st_dev;
+}
+
+static bool lock(int fd, const char *path, struct fault *why)
+{
+	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_SETLK, &all) == 0)
+		return true;
+	if (errno == EACCES || errno == EAGAIN)
+		return refuse_held(fd, path, why);
+	return fault_errno(why, "%s: can't lock the pid file", path);
+}
+
+static bool write_pid(int fd, const char *path, struct fault *why)
+{
+	char text[16];
+	int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
+
+	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
+		return fault_errno(why, "%s: can't write the pid file", path);
+	return true;
+}
+
+bool pidfile_take(struct pidfile *p, const char *path, struct fault *why)
+{
+	struct stat st;
+
+	*p = (struct pidfile){.fd = -1};
+	while (*path) {
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+
+		if (fd < 0)
+			return fault_errno(why, "%s: can't open the pid file", path);
+		bool ok = (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) ||
+			  fault_set(why, "%s: the pid file must be a regular file", path);
+
+		ok = ok && lock(fd, path, why);
+		if (ok && !still_named(fd, path)) {
+			close(fd);
+			continue;
+		}
+		if (!ok || !write_pid(fd, path, why)) {
+			close(fd);
+			return false;
+		}
+		p->fd = fd;
+		snprintf(p->path, sizeof p->path, "%s", path);
+		return true;
+	}
+	return true;
+}
+
+void pidfile_drop(struct pidfile *p)
+{
+	if (!p->path[0])
+		return;
+	unlink(p->path);
+	close(p->fd);
+	*p = (struct pidfile){.fd = -1};
+}

@@ -1,0 +1,21 @@
+/* pidfile.h - one master a file: its process id in it, its lock on it. */
+#ifndef AKIN_PIDFILE_H
+#define AKIN_PIDFILE_H
+
+#include <limits.h>
+
+#include "../shm/fault.h"
+
+struct pidfile {
+	char path[PATH_MAX];		/* "": none */
+	int fd;
+};
+
+/* Write this process's id to path and lock it. A file that nobody holds is taken over; one that is held is a fault
+ * that names the holder. "" is no file and always fine. */
+bool pidfile_take(struct pidfile *p, const char *path, struct fault *why);
+
+/* Remove the file and let it go. Fine on one that was never taken, if zeroed. */
+void pidfile_drop(struct pidfile *p);
+
+#endif

@@ -1,0 +1,111 @@
+/* predict.c - the two questions Akin exists for, between HTTP and the algorithms of recommend.c.
+ *
+ * Called by serve.c with a pinned model. What can go wrong is in the answer: 422 for a bad parameter, 404 for an id
+ * the model does not know, 500 when memory is short. */
+#include "predict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "query.h"
+#include "recommend.h"
+
+#define LITERAL(s) (s), sizeof(s) - 1
+#define SHOWN_ID   96			/* bytes of an unknown id that the answer repeats, escapes included */
+
+static const char *const source_name[] = {
+	[SOURCE_USER] = "user", [SOURCE_ITEM] = "item", [SOURCE_POPULAR] = "popular",
+};
+
+/* Room for n neighbours; grows to the largest n seen, which max_n bounds. */
+static bool make_room(struct serve_thread *t, size_t n)
+{
+	if (n <= t->near_cap)
+		return true;
+	struct neighbour *near = realloc(t->near, n * sizeof *near);
+	if (!near)
+		return false;
+	t->near = near;
+	t->near_cap = n;
+	return true;
+}
+
+/* The id may be any bytes: it is shown as printable UTF-8, cut. */
+static void refuse_unknown(struct answer *a, enum axis_kind kind, struct text id)
+{
+	char shown[SHOWN_ID], detail[SHOWN_ID + 32];
+
+	fault_quote(shown, sizeof shown, id.at, id.len);
+	snprintf(detail, sizeof detail, "%s '%s' not found", kind == AXIS_ITEM ? "Item" : "User", shown);
+	answer_detail(a, 404, detail);
+}
+
+static void write_ids(struct answer *a, const struct model *m, const struct neighbour *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			answer_bytes(a, LITERAL(","));
+		answer_string(a, model_id(&m->axis[AXIS_ITEM], out[i].id));
+	}
+}
+
+static void write_details(struct answer *a, const struct recommendation *r, const struct packed *p,
+			  enum axis_kind kind, uint32_t asked, const struct neighbour *out)
+{
+	const struct model *m = &p->model;
+
+	for (size_t i = 0; i < r->total; i++) {
+		if (i)
+			answer_bytes(a, LITERAL(","));
+		answer_bytes(a, LITERAL("{\"id\":"));
+		answer_string(a, model_id(&m->axis[AXIS_ITEM], out[i].id));
+		answer_bytes(a, LITERAL(",\"description\":"));
+		answer_string(a, model_description(m, out[i].id));
+		answer_bytes(a, LITERAL(",\"score\":"));
+		answer_score(a, recommend_score(r, p, kind, asked, out, i));
+		answer_bytes(a, LITERAL(",\"source\":\""));
+		answer_text(a, source_name[recommend_source(r, kind, i)]);
+		answer_bytes(a, LITERAL("\"}"));
+	}
+}
+
+void predict(struct serve_thread *t, const struct settings *s, const struct packed *p, enum axis_kind kind,
+	     struct text id, struct text query)
+{
+	const struct axis *axis = &p->model.axis[kind];
+	struct answer *a = &t->answer;
+	struct recommendation r;
+	struct query q;
+
+	if (!query_parse(&q, query, s->default_n, s->max_n)) {
+		query_refuse(a, &q, s->max_n);
+		return;
+	}
+	a->generation = p->head->generation;
+	uint32_t asked = model_find(axis, id.at, id.len);
+	if (asked == MODEL_NONE) {
+		refuse_unknown(a, kind, id);
+		return;
+	}
+	bool ok = make_room(t, q.n) &&
+		  (kind == AXIS_ITEM
+			   ? recommend_by_item(&r, p, asked, t->near, q.n, &t->scratch)
+			   : recommend_to_customer(&r, p, asked, s->fill, t->near, q.n, &t->scratch));
+	if (!ok) {
+		a->failed = true;
+		return;
+	}
+	if (kind == AXIS_ITEM)
+		answer_bytes(a, LITERAL("{\"success\":true,\"type\":\"item_based\",\"total\":"));
+	else
+		answer_bytes(a, LITERAL("{\"success\":true,\"type\":\"user_based\",\"total\":"));
+	answer_number(a, r.total);
+	answer_bytes(a, LITERAL(",\"data\":{"));
+	answer_string(a, model_id(axis, asked));
+	answer_bytes(a, LITERAL(":["));
+	if (q.details)
+		write_details(a, &r, p, kind, asked, t->near);
+	else
+		write_ids(a, &p->model, t->near, r.total);
+	answer_bytes(a, LITERAL("]}}"));
+}

@@ -1,0 +1,129 @@
+/* recommend.c - the algorithms. Called by predict.c with a pinned model and the thread's own memory.
+ *
+ * A customer's items ascend by first appearance, so what B has and A has not is one merge of two lists, and whether
+ * a customer has an item is a binary search. The fill passes over at most the items of A and B, so an answer costs
+ * O(n + |A| + |B|) searches and no memory. Fails only when packed_top() does, beyond the stored rows. */
+#include "recommend.h"
+
+struct items {				/* a customer's, by first appearance */
+	const uint32_t *at;
+	uint32_t n;
+};
+
+static struct items items_of(const struct model *m, uint32_t customer)
+{
+	const struct axis *a = &m->axis[AXIS_CUSTOMER];
+
+	return (struct items){a->members + a->member_start[customer], model_degree(a, customer)};
+}
+
+static bool has(const struct model *m, struct items l, uint32_t item)
+{
+	uint32_t rank = m->first_seen[item], low = 0, high = l.n;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (m->first_seen[l.at[middle]] < rank)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < l.n && l.at[low] == item;
+}
+
+/* What b has and a has not, at most n of it. */
+static size_t differ(const struct model *m, struct items a, struct items b, struct neighbour *out, size_t n)
+{
+	size_t total = 0;
+	uint32_t i = 0;
+
+	for (uint32_t j = 0; j < b.n && total < n; j++) {
+		uint32_t item = b.at[j], rank = m->first_seen[item];
+
+		while (i < a.n && m->first_seen[a.at[i]] < rank)
+			i++;
+		if (i < a.n && a.at[i] == item)
+			i++;
+		else
+			out[total++] = (struct neighbour){item, 0};
+	}
+	return total;
+}
+
+static bool listed(const struct neighbour *out, size_t n, uint32_t item)
+{
+	for (size_t i = 0; i < n; i++)
+		if (out[i].id == item)
+			return true;
+	return false;
+}
+
+/* Append of the ranked items those that neither customer has and that are not in out[from..total) yet. */
+static size_t fill_up(const struct model *m, const struct popular *ranked, size_t ranked_n, struct items a, struct items b,
+		      struct neighbour *out, size_t from, size_t total, size_t n)
+{
+	size_t known = total;		/* what this ranking itself adds is distinct */
+
+	for (size_t i = 0; i < ranked_n && total < n; i++) {
+		uint32_t item = ranked[i].item;
+
+		if (!has(m, a, item) && !has(m, b, item) && !listed(out + from, known - from, item))
+			out[total++] = (struct neighbour){item, ranked[i].customers};
+	}
+	return total;
+}
+
+bool recommend_to_customer(struct recommendation *r, const struct packed *p, uint32_t a, enum fill fill,
+			   struct neighbour *out, size_t n, struct scratch *s)
+{
+	const struct model *m = &p->model;
+	struct items of_a = items_of(m, a), of_b = {NULL, 0};
+	bool ok = true;
+
+	*r = (struct recommendation){.nearest = {MODEL_NONE, 0}};
+	if (packed_top(p, AXIS_CUSTOMER, a, &r->nearest, 1, s, &ok) == 1)
+		of_b = items_of(m, r->nearest.id);
+	else if (!ok)
+		return false;
+	r->near = r->total = differ(m, of_a, of_b, out, n);
+	/* Either the answer is full, or all that B has is A's or listed: the fill need only ask whether they have it. */
+	if (fill == FILL_RECENT)
+		r->total = fill_up(m, m->recent, m->recent_count, of_a, of_b, out, r->near, r->total, n);
+	if (fill != FILL_NONE)
+		r->total = fill_up(m, m->popular, m->axis[AXIS_ITEM].n, of_a, of_b, out, r->near, r->total, n);
+	return true;
+}
+
+bool recommend_by_item(struct recommendation *r, const struct packed *p, uint32_t item, struct neighbour *out,
+		       size_t n, struct scratch *s)
+{
+	bool ok = true;
+
+	*r = (struct recommendation){.nearest = {MODEL_NONE, 0}};
+	r->near = r->total = packed_top(p, AXIS_ITEM, item, out, n, s, &ok);
+	return ok;
+}
+
+enum source recommend_source(const struct recommendation *r, enum axis_kind asked, size_t i)
+{
+	if (i >= r->near)
+		return SOURCE_POPULAR;
+	return asked == AXIS_ITEM ? SOURCE_ITEM : SOURCE_USER;
+}
+
+double recommend_score(const struct recommendation *r, const struct packed *p, enum axis_kind kind, uint32_t asked,
+		       const struct neighbour *out, size_t i)
+{
+	const struct axis *a = &p->model.axis[kind];
+
+	switch (recommend_source(r, kind, i)) {
+	case SOURCE_USER:
+		return model_similarity(r->nearest.co, model_degree(a, asked), model_degree(a, r->nearest.id));
+	case SOURCE_ITEM:
+		return model_similarity(out[i].co, model_degree(a, asked), model_degree(a, out[i].id));
+	case SOURCE_POPULAR:
+		break;
+	}
+	return (double)out[i].co / p->model.axis[AXIS_CUSTOMER].n;
+}

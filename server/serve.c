@@ -1,0 +1,116 @@
+/* serve.c - every request passes here once: count it in, find its route, have it answered, count the answer.
+ *
+ * Called by listener.c from its threads, each with its own struct serve_thread. What is shared is read-only after
+ * serve_open() or atomic, so nothing locks. A request that fails is an answer with a status like any other. */
+#include "serve.h"
+
+#include <stdlib.h>
+
+#include "openapi.h"
+#include "pages.h"
+#include "pin.h"
+#include "predict.h"
+#include "router.h"
+
+static const struct settings *settings;
+static struct board *board;
+static struct counters *counters;	/* this worker's */
+
+void serve_open(const struct settings *s, struct board *b)
+{
+	settings = s;
+	board = b;
+	counters = board_own_counters(b);
+}
+
+void serve_thread_free(struct serve_thread *t)
+{
+	answer_free(&t->answer);
+	scratch_free(&t->scratch);
+	free(t->near);
+	*t = (struct serve_thread){.near = NULL};
+}
+
+static void answer_with_model(struct serve_thread *t, const struct route *r, struct text query)
+{
+	struct pin *pin = pin_take();
+	const struct packed *p = pin ? &pin->packed : NULL;
+	struct answer *a = &t->answer;
+
+	if (r->handler == HANDLER_METRICS)
+		page_metrics(a, board, p);
+	else if (r->handler == HANDLER_READYZ)
+		page_readyz(a, board, p);
+	else if (!p)
+		answer_detail(a, 503, "No model is served yet");
+	else if (r->handler == HANDLER_MODEL)
+		page_model(a, p);
+	else
+		predict(t, settings, p, r->handler == HANDLER_ITEM ? AXIS_ITEM : AXIS_CUSTOMER, r->id, query);
+	if (pin)
+		pin_drop(pin);
+}
+
+static void answer_route(struct serve_thread *t, const struct route *r, struct text query)
+{
+	switch (r->handler) {
+	case HANDLER_ROOT:
+		page_root(&t->answer);
+		return;
+	case HANDLER_HEALTHZ:
+		page_healthz(&t->answer);
+		return;
+	case HANDLER_OPENAPI:
+		openapi_write(&t->answer, settings);
+		return;
+	default:
+		answer_with_model(t, r, query);
+	}
+}
+
+void serve(struct serve_thread *t, const struct request *q)
+{
+	struct answer *a = &t->answer;
+	enum method method = counters_method(q->method);
+	struct route route;
+
+	counters_begin(counters);
+	answer_reset(a);
+	switch (router_match(&route, q->path)) {
+	case MATCH_ROUTE:
+		if (method == METHOD_GET) {
+			answer_route(t, &route, q->query);
+		} else {
+			answer_detail(a, 405, "Method Not Allowed");
+			a->allow = "GET";
+		}
+		break;
+	case MATCH_SLASH:
+		if (answer_redirect(a, route.path, q->query))
+			break;
+		/* Too long to be repeated in a header. */
+		/* fall through */
+	case MATCH_NONE:
+		answer_detail(a, 404, "Not Found");
+		break;
+	case MATCH_NUL:
+		answer_detail(a, 400, "a path must not hold a NUL byte (%00)");
+		break;
+	}
+	counters_answered(counters, route.handler, method, counters_status(answer_status(a)));
+}
+
+void serve_refused(struct serve_thread *t, const char *method, int status, const char *reason)
+{
+	counters_begin(counters);
+	answer_reset(&t->answer);
+	answer_detail(&t->answer, status, reason);
+	counters_answered(counters, HANDLER_NONE, counters_method(method),
+			  counters_status(answer_status(&t->answer)));
+}
+
+void serve_sent(struct serve_thread *t)
+{
+	(void)t;
+	counters_end(counters);
+}

@@ -1,0 +1,312 @@
+/* settings.c - one table of settings, what each may be, and where they come from but for the file (settings_file.c).
+ *
+ * Called by options.c before anything has a side effect. Every failure is a line "place: rule, value" in a fault. */
+#include "settings.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum type { NUMBER, TEXT, ADDRESS, WORD };
+
+struct row {
+	const char *key;
+	enum type type;
+	size_t offset;
+	const char *standard;		/* the default, as a user would write it */
+	uint32_t min, max;		/* NUMBER: the range; TEXT, ADDRESS: fewest and most bytes */
+	const char *words;		/* WORD: the values, in the order of their enum */
+	const char *meaning;
+};
+
+#define ROW(field, type, standard, min, max, words, meaning) \
+	{ #field, type, offsetof(struct settings, field), standard, min, max, words, meaning }
+#define N(field, standard, min, max, meaning) ROW(field, NUMBER, standard, min, max, NULL, meaning)
+#define T(field, standard, min, meaning)      ROW(field, TEXT, standard, min, PATH_MAX - 1, NULL, meaning)
+#define A(field, standard, meaning)	      ROW(field, ADDRESS, standard, 2, 63, NULL, meaning)
+#define W(field, standard, words, meaning)    ROW(field, WORD, standard, 0, 0, words, meaning)
+
+static const struct row rows[] = {
+	T(model,		"/var/lib/akin/model.akin", 1,	"model file to serve"),
+	N(default_n,		"5", 1, 10000,			"ids in an answer when the client names no n"),
+	N(max_n,		"100", 1, 10000,		"largest n a client may ask for"),
+	W(fill,			"popular", "popular|recent|none", "what fills short answers for users"),
+	A(address,		"0.0.0.0",			"IPv4 or IPv6 address to listen on"),
+	N(port,			"8000", 0, 65535,		"TCP port; 0: any free one"),
+	N(backlog,		"1024", 1, 65535,		"connections that may wait to be accepted"),
+	N(workers,		"0", 0, 64,			"worker processes; 0: one a core"),
+	N(threads,		"256", 1, 4096,			"threads, and connections served, per worker"),
+	N(respawn_max_ms,	"10000", 100, 600000,		"longest wait before a failing worker is replaced"),
+	N(open_files,		"0", 0, 1048576,		"open descriptors per process; 0: the hard limit"),
+	N(keep_alive_ms,	"5000", 0, 3600000,		"idle time of a kept connection; 0: none are kept"),
+	N(request_timeout_ms,	"10000", 100, 3600000,		"time for a request to arrive"),
+	N(max_head_bytes,	"16384", 1024, 65536,		"longest request line with its header fields"),
+	N(max_body_bytes,	"65536", 0, 1048576,		"longest request body that is read"),
+	N(stop_timeout_ms,	"8000", 0, 3600000,		"longest drain after SIGTERM"),
+	N(drain_timeout_ms,	"30000", 0, 3600000,		"longest drain after SIGQUIT"),
+	T(log,			"stderr", 1,			"'stderr' or a file"),
+	W(log_level,		"info", "error|warn|info|debug", "least weighty lines written"),
+	T(pid_file,		"", 0,				"file for the master's process id; empty: none"),
+};
+#define ROWS (sizeof rows / sizeof *rows)
+
+_Static_assert(FILL_POPULAR == 0 && FILL_RECENT == 1 && FILL_NONE == 2, "the order of the words");
+_Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "the order of the words");
+
+/* One value, without the place it came from */
+
+static const struct row *find_row(const char *key)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		const char *a = rows[i].key, *b = key;
+
+		while (*a && (*a == *b || (*a == '_' && *b == '-')))
+			a++, b++;
+		if (!*a && !*b)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+static void *field(struct settings *s, const struct row *r) { return (char *)s + r->offset; }
+
+static const void *const_field(const struct settings *s, const struct row *r) { return (const char *)s + r->offset; }
+
+/* Nothing but digits, and few enough that they can't overflow. */
+static bool read_number(const char *value, uint32_t *out)
+{
+	size_t digits = strspn(value, "0123456789");
+
+	if (digits == 0 || digits > 9 || value[digits])
+		return false;
+	*out = (uint32_t)strtoul(value, NULL, 10);
+	return true;
+}
+
+/* Position of value among "a|b|c", or -1. */
+static int find_word(const char *words, const char *value)
+{
+	size_t len = strlen(value);
+
+	for (int i = 0;; i++) {
+		size_t n = strcspn(words, "|");
+
+		if (n == len && memcmp(words, value, n) == 0)
+			return i;
+		if (!words[n])
+			return -1;
+		words += n + 1;
+	}
+}
+
+static bool is_address(const char *value)
+{
+	struct in6_addr any;
+
+	return inet_pton(AF_INET, value, &any) == 1 || inet_pton(AF_INET6, value, &any) == 1;
+}
+
+static bool set_row(struct settings *s, const struct row *r, const char *value, const char *place, struct fault *why)
+{
+	char shown[80];
+	size_t len = strlen(value);
+	uint32_t number;
+	int word;
+
+	fault_quote(shown, sizeof shown, value, len);
+	switch (r->type) {
+	case NUMBER:
+		if (!read_number(value, &number) || number < r->min || number > r->max)
+			return fault_set(why, "%s: %s must be %u to %u, not '%s'", place, r->key, r->min, r->max, shown);
+		memcpy(field(s, r), &number, sizeof number);
+		return true;
+	case WORD:
+		word = find_word(r->words, value);
+		if (word < 0)
+			return fault_set(why, "%s: %s must be one of %s, not '%s'", place, r->key, r->words, shown);
+		_Static_assert(sizeof(enum fill) == sizeof word && sizeof(enum log_level) == sizeof word, "copied as int");
+		memcpy(field(s, r), &word, sizeof word);
+		return true;
+	case ADDRESS:
+		if (len > r->max || !is_address(value))
+			return fault_set(why, "%s: %s must be an IPv4 or IPv6 address, not '%s'", place, r->key, shown);
+		break;
+	case TEXT:
+		if (len < r->min || len > r->max)
+			return fault_set(why, "%s: %s must have %u to %u bytes, not %zu", place, r->key, r->min, r->max, len);
+		break;
+	}
+	memcpy(field(s, r), value, len + 1);
+	return true;
+}
+
+void settings_default(struct settings *s)
+{
+	memset(s, 0, sizeof *s);
+	for (size_t i = 0; i < ROWS; i++) {
+		if (!set_row(s, &rows[i], rows[i].standard, "default", NULL))
+			abort();	/* a mistake in the table above */
+	}
+}
+
+/* Changes that make one key of the other, where it pays to ask. Levenshtein, over keys of at most 31 bytes. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[32], n = strlen(b);
+
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 0; a[i]; i++) {
+		size_t corner = row[0]++;
+
+		for (size_t j = 1; j <= n; j++) {
+			size_t change = corner + (tolower((unsigned char)a[i]) != b[j - 1]), least = row[j] < row[j - 1] ? row[j] : row[j - 1];
+
+			corner = row[j];
+			row[j] = change < least + 1 ? change : least + 1;
+		}
+	}
+	return row[n];
+}
+
+static bool unknown_key(const char *key, const char *place, struct fault *why)
+{
+	const struct row *near = NULL;
+	size_t best = 4;	/* three changes are still a slip */
+	char shown[80];
+
+	for (size_t i = 0; i < ROWS && strlen(key) < 32; i++) {
+		size_t d = distance(key, rows[i].key);
+
+		if (d < best && d < strlen(rows[i].key)) {
+			best = d;
+			near = &rows[i];
+		}
+	}
+	fault_quote(shown, sizeof shown, key, strlen(key));
+	if (near)
+		return fault_set(why, "%s: there is no setting '%s'; is it '%s'?", place, shown, near->key);
+	return fault_set(why, "%s: there is no setting '%s'", place, shown);
+}
+
+bool settings_set(struct settings *s, const char *key, const char *value, const char *place, struct fault *why)
+{
+	const struct row *r = find_row(key);
+
+	return r ? set_row(s, r, value, place, why) : unknown_key(key, place, why);
+}
+
+const char *settings_key(const char *key)
+{
+	const struct row *r = find_row(key);
+
+	return r ? r->key : NULL;
+}
+
+bool settings_check(const struct settings *s, struct fault *why)
+{
+	if (s->default_n > s->max_n)
+		return fault_set(why, "default_n must be at most max_n, %u, not %u", s->max_n, s->default_n);
+	return true;
+}
+
+/* The environment */
+
+extern char **environ;
+
+/* AKIN_MAX_N=7: "max_n" in key, "7" returned. NULL: no variable of ours. */
+static const char *our_variable(const char *entry, char *key, size_t cap)
+{
+	size_t n = 0;
+
+	if (strncmp(entry, "AKIN_", 5) != 0)
+		return NULL;
+	for (entry += 5; *entry && *entry != '=' && n + 1 < cap; entry++)
+		key[n++] = (char)tolower((unsigned char)*entry);
+	key[n] = '\0';
+	return *entry == '=' ? entry + 1 : NULL;
+}
+
+bool settings_environment(struct settings *s, struct fault *why)
+{
+	char key[64], place[80];
+
+	for (char **e = environ; e && *e; e++) {
+		const char *value = our_variable(*e, key, sizeof key);
+		const struct row *r = value ? find_row(key) : NULL;
+
+		snprintf(place, sizeof place, "%.*s", (int)strcspn(*e, "="), *e);
+		if (r && !set_row(s, r, value, place, why))
+			return false;
+	}
+	return true;
+}
+
+size_t settings_environment_unknown(char *names, size_t cap)
+{
+	char key[64];
+	size_t found = 0, len = 0;
+
+	names[0] = '\0';
+	for (char **e = environ; e && *e; e++) {
+		if (strncmp(*e, "AKIN_", 5) != 0 || (our_variable(*e, key, sizeof key) && find_row(key)))
+			continue;
+		int n = (int)strcspn(*e, "=");
+
+		if (len + (size_t)n + 3 < cap)
+			len += (size_t)snprintf(names + len, cap - len, "%s%.*s", found ? ", " : "", n, *e);
+		found++;
+	}
+	return found;
+}
+
+/* Telling */
+
+static void print_value(const struct settings *s, const struct row *r, FILE *to)
+{
+	uint32_t number;
+
+	switch (r->type) {
+	case NUMBER:
+		memcpy(&number, const_field(s, r), sizeof number);
+		fprintf(to, "%u", number);
+		return;
+	case WORD: {
+		const char *word = r->words;
+
+		memcpy(&number, const_field(s, r), sizeof number);
+		while (number-- > 0)
+			word += strcspn(word, "|") + 1;
+		fprintf(to, "%.*s", (int)strcspn(word, "|"), word);
+		return;
+	}
+	default:
+		fputs(const_field(s, r), to);
+	}
+}
+
+void settings_print(const struct settings *s, FILE *to)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		fprintf(to, "%s = ", rows[i].key);
+		print_value(s, &rows[i], to);
+		fputc('\n', to);
+	}
+}
+
+void settings_usage(FILE *to)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct row *r = &rows[i];
+
+		fprintf(to, "  --%-20s %s (", r->key, r->meaning);
+		if (r->type == NUMBER)
+			fprintf(to, "%s; %u to %u)\n", r->standard, r->min, r->max);
+		else if (r->type == WORD)
+			fprintf(to, "%s; %s)\n", r->standard, r->words);
+		else
+			fprintf(to, "%s)\n", *r->standard ? r->standard : "none");
+	}
+}

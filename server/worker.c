@@ -1,0 +1,208 @@
+/* worker.c - a worker's main thread: it starts civetweb's threads, and then only waits.
+ *
+ * It waits for signals, for the master's death, and for the last request of an old generation. Signals are blocked
+ * before the first thread exists, so that they all come here, as bytes of a descriptor, and no handler ever runs.
+ *
+ * A worker ends in one of three ways: told to (SIGTERM or SIGQUIT: it drains, for as long as its master allows),
+ * orphaned (it drains, for LAST_MS), or by a fault at its start, which is logged. */
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "listener.h"
+#include "log.h"
+#include "pin.h"
+#include "serve.h"
+
+#define LAST_MS	   1500	/* an orphan's longest drain: gone within 2 s */
+#define BACKLOG_MS 100	/* how long connections that were waiting when the drain began are still taken in */
+#define QUIET_MS   250	/* open connections that say nothing for so long are idle: a request sent before its client
+			 * could know of the drain has come by then */
+#define LOOK_MS	   5	/* how often a drain looks what is left */
+
+static _Noreturn void give_up(const struct fault *why)
+{
+	log_line(LOG_ERROR, "can't serve: %s", why->text);
+	_exit(1);
+}
+
+static void set_state(struct board *b, enum worker_state state)
+{
+	atomic_store(&board_own(b)->state, state);
+}
+
+/* When memory runs out, a worker can be replaced and the master can't. */
+static void offer_to_oom_killer(void)
+{
+	char text[16];
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+	if (len > 0) {
+		text[len] = '\0';
+		int score = atoi(text) + 100;
+
+		len = snprintf(text, sizeof text, "%d", score < 1000 ? score : 1000);
+		if (pwrite(fd, text, (size_t)len, 0) != len)
+			log_line(LOG_DEBUG, "oom_score_adj stays as it was");
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void become(const struct worker_start *w)
+{
+	static char name[16] = "akin-";
+	struct fault why = {""};
+
+	snprintf(name + 5, sizeof name - 5, "worker-%u", w->slot);
+	log_as(name + 5);
+	prctl(PR_SET_NAME, name);
+	/* A terminal's Ctrl-C and hang-up go to all its processes; the master speaks for all. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	offer_to_oom_killer();
+	if (!board_enter(w->board, w->slot, &why))
+		give_up(&why);
+	set_state(w->board, WORKER_STARTING);
+}
+
+static int open_signals(void)
+{
+	struct fault why;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	if (fd < 0) {
+		fault_errno(&why, "no descriptor for signals");
+		give_up(&why);
+	}
+	return fd;
+}
+
+static void adopt(struct board *b)
+{
+	struct fault why;
+	uint64_t before = atomic_load(&board_own(b)->generation);
+
+	pin_retire(b);
+	if (!pin_adopt(b, &why))
+		log_line(LOG_ERROR, "generation %llu goes on here: %s", (unsigned long long)before, why.text);
+	else if (atomic_load(&board_own(b)->generation) != before)
+		log_line(LOG_DEBUG, "serving generation %llu",
+			 (unsigned long long)atomic_load(&board_own(b)->generation));
+}
+
+static void reopen_log(void)
+{
+	struct fault why;
+
+	if (!log_reopen(&why))
+		log_line(LOG_ERROR, "%s", why.text);
+}
+
+/* Everything that has come. False: it is time to leave. */
+static bool handle_signals(int fd, struct board *b)
+{
+	struct signalfd_siginfo got;
+	bool stay = true;
+
+	while (read(fd, &got, sizeof got) == (ssize_t)sizeof got) {
+		switch (got.ssi_signo) {
+		case SIGUSR1:
+			reopen_log();
+			break;
+		case SIGUSR2:
+			adopt(b);
+			break;
+		default:
+			stay = false;
+		}
+	}
+	return stay;
+}
+
+/* Until told to stop. Returns whether the master is still there. */
+static bool wait_for_events(const struct worker_start *w, int signals)
+{
+	enum { SIGNALS, LIFELINE, PINS, SOURCES };
+	struct pollfd on[SOURCES] = {
+		[SIGNALS] = {.fd = signals, .events = POLLIN},
+		[LIFELINE] = {.fd = w->lifeline, .events = POLLIN},
+		[PINS] = {.fd = pin_wakeup(), .events = POLLIN},
+	};
+
+	for (;;) {
+		if (poll(on, SOURCES, -1) < 0)
+			continue;
+		if (on[LIFELINE].revents)
+			return false;
+		if (on[PINS].revents)
+			adopt(w->board);
+		if (on[SIGNALS].revents && !handle_signals(signals, w->board))
+			return true;
+	}
+}
+
+/* Take in what waits, close the door, answer what is in hand. The master limits it, by SIGKILL; an orphan limits
+ * itself, from the moment it is one. */
+static void drain(const struct worker_start *w)
+{
+	struct pollfd lifeline = {.fd = w->lifeline, .events = POLLIN};
+	int64_t began = clock_ms(), now = began, quiet_since = began, orphan_since = INT64_MAX - LAST_MS;
+	uint64_t answers = 0;
+
+	set_state(w->board, WORKER_DRAINING);
+	listener_drain();
+	for (; listener_backlog() && now - began < BACKLOG_MS; now = clock_ms())
+		poll(NULL, 0, 1);
+	listener_shut();
+	for (;; now = clock_ms()) {
+		struct listener_state l = listener_look();
+
+		if (l.busy || l.answers != answers)
+			quiet_since = now;
+		answers = l.answers;
+		if (l.connections == 0 || now - quiet_since >= QUIET_MS || now >= orphan_since + LAST_MS)
+			return;
+		if (poll(&lifeline, 1, LOOK_MS) > 0) {	/* readable for good: no more use to wait for it */
+			orphan_since = now;
+			lifeline.fd = -1;
+		}
+	}
+}
+
+_Noreturn void worker_run(const struct worker_start *w)
+{
+	struct fault why = {""};
+
+	become(w);
+	int signals = open_signals();
+
+	if (!pin_adopt(w->board, &why))
+		give_up(&why);
+	serve_open(w->settings, w->board);
+	if (!listener_start(w->settings, w->listener, &board_own(w->board)->answered, &why))
+		give_up(&why);
+	set_state(w->board, WORKER_SERVING);
+	if (!wait_for_events(w, signals))
+		log_line(LOG_WARN, "the master is gone, so this worker leaves");
+	drain(w);
+	_exit(0);
+}

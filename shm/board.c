@@ -1,0 +1,92 @@
+/* board.c - laying out the board, and who may write where.
+ *
+ * The master creates it before it forks and writes anywhere. A worker inherits the mapping and takes its own rights
+ * away: after board_enter() only the pages of its own slot are writable, so that a stray pointer in one worker can
+ * spoil that worker's figures and nothing else. Fails when /dev/shm is full or the kernel refuses a mapping. */
+#include "board.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+static size_t counters_offset(void) { return round_up(sizeof(struct board_slot), 64); }
+
+static uint8_t *slot_at(const struct board *b, uint32_t i)
+{
+	return b->segment.at + b->head->slots_offset + i * b->head->slot_size;
+}
+
+bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct fault *why)
+{
+	char token[SEGMENT_TOKEN + 1];
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t head_size = round_up(sizeof(struct board_head), page);
+	size_t slot_size = round_up(counters_offset() + counters_size, page);
+
+	memset(b, 0, sizeof *b);
+	b->segment.fd = -1;
+	if (slots < 1 || slots > BOARD_MAX_SLOTS)
+		return fault_set(why, "a board has 1 to %d slots, not %u", BOARD_MAX_SLOTS, slots);
+	if (!segment_own(&b->segment, token, head_size + slots * slot_size, why))
+		return false;
+	b->head = (struct board_head *)(void *)b->segment.at;
+	memcpy(b->head->magic, BOARD_MAGIC, sizeof b->head->magic);
+	memcpy(b->head->token, token, sizeof token);
+	b->head->version = BOARD_VERSION;
+	b->head->slots = slots;
+	b->head->slots_offset = head_size;
+	b->head->slot_size = slot_size;
+	b->head->started = (int64_t)time(NULL);
+	b->head->master_pid = (int32_t)getpid();
+	atomic_store(&b->head->last_reload_ok, 1);
+	return true;
+}
+
+bool board_enter(struct board *b, uint32_t i, struct fault *why)
+{
+	uint8_t *own = slot_at(b, i);
+
+	if (mprotect(b->segment.at, b->segment.mapped, PROT_READ) != 0 ||
+	    mprotect(own, b->head->slot_size, PROT_READ | PROT_WRITE) != 0)
+		return fault_errno(why, "board %s: can't limit this worker to slot %u", b->segment.name, i);
+	/* The lock is the master's; a worker's closing its copy of the descriptor leaves it alone. */
+	close(b->segment.fd);
+	b->segment.fd = -1;
+	b->own = own;
+	b->own_index = i;
+	return true;
+}
+
+void board_close(struct board *b)
+{
+	segment_close(&b->segment);
+	b->head = NULL;
+	b->own = NULL;
+}
+
+void board_remove(struct board *b)
+{
+	if (b->head)
+		segment_unlink(b->segment.name);
+	board_close(b);
+}
+
+uint32_t board_slots(const struct board *b) { return b->head->slots; }
+
+const char *board_token(const struct board *b) { return b->head->token; }
+
+struct board_slot *board_slot(const struct board *b, uint32_t i)
+{
+	return (struct board_slot *)(void *)slot_at(b, i);
+}
+
+const void *board_counters(const struct board *b, uint32_t i) { return slot_at(b, i) + counters_offset(); }
+
+struct board_slot *board_own(const struct board *b) { return (struct board_slot *)(void *)b->own; }
+
+void *board_own_counters(const struct board *b) { return b->own + counters_offset(); }
+
+void *board_dead_counters(const struct board *b, uint32_t i) { return slot_at(b, i) + counters_offset(); }
