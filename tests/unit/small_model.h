@@ -91,7 +91,7 @@ static inline uint32_t small_row(const struct small *s, int kind, uint32_t entry
 
 static inline void small_id(int kind, uint32_t i, char id[8])
 {
-	snprintf(id, 8, "%c%02u", kind == AXIS_ITEM ? 'i' : 'c', i);
+	snprintf(id, 8, "%c%02u", kind == AXIS_ITEM ? 'i' : 'c', i % 100);
 }
 
 /* Write it to a new file and load that. The caller frees *image with model_file_free(). */

@@ -1,0 +1,312 @@
+/* test_serve.c - whole requests, from a path to the answer and its count, in a process that is a worker of its own:
+ * a board, a published segment, a pin. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "small_packed.h"
+#include "../../metrics/counters.h"
+#include "../../server/pin.h"
+#include "../../server/serve.h"
+
+static struct board board;
+static struct settings settings;
+static struct serve_thread thread;
+static struct small table;
+
+static char body[1 << 16];
+
+/* One request. Returns the status; the body stands in body[]. */
+static int ask(const char *method, const char *path, const char *query)
+{
+	struct request q = {
+		.method = method,
+		.path = {path, strlen(path)},
+		.query = {query, query ? strlen(query) : 0},
+	};
+
+	serve(&thread, &q);
+	serve_sent(&thread);
+	assert_false(thread.answer.failed);
+	assert_true(thread.answer.body_len < sizeof body);
+	memcpy(body, thread.answer.memory ? thread.answer.memory + ANSWER_HEAD : "", thread.answer.body_len);
+	body[thread.answer.body_len] = '\0';
+	return thread.answer.status;
+}
+
+static uint64_t counted(enum handler h, enum method m, enum status s)
+{
+	return ((struct counters *)board_own_counters(&board))->requests[h][m][s];
+}
+
+/* Make generation 1 as the master does. */
+static bool publish(struct fault *why)
+{
+	struct packed p;
+	struct segment s;
+	char name[SEGMENT_NAME_MAX];
+	void *memory = small_packed(&table, 1, 86400, &p);
+
+	if (!memory)
+		return false;
+	segment_model_name(name, board_token(&board), 1);
+	if (!segment_create(&s, name, p.head->size, 0, why))
+		return false;
+	memcpy(s.at, memory, p.head->size);
+	free(memory);
+	segment_close(&s);
+	atomic_store(&board.head->generation, 1);
+	return true;
+}
+
+static void unpublish(void)
+{
+	char name[SEGMENT_NAME_MAX];
+
+	segment_model_name(name, board_token(&board), 1);
+	segment_unlink(name);
+}
+
+/* In this order: nothing is served until the second test maps what is published. */
+static void without_a_model(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("GET", "/", NULL), 200);
+	assert_int_equal(ask("GET", "/healthz", NULL), 200);
+	assert_string_equal(body, "{\"status\":\"ok\"}");
+	assert_int_equal(ask("GET", "/readyz", NULL), 503);
+	assert_string_equal(body, "{\"status\":\"no model\"}");
+	assert_int_equal(ask("GET", "/predict/item/i00", NULL), 503);
+	assert_string_equal(body, "{\"detail\":\"No model is served yet\"}");
+	assert_int_equal(ask("GET", "/model", NULL), 503);
+	assert_int_equal(ask("GET", "/metrics", NULL), 200);
+	assert_int_equal(counted(HANDLER_ITEM, METHOD_GET, STATUS_503), 1);
+}
+
+static void with_a_model(void **state)
+{
+	struct fault why = {""};
+
+	(void)state;
+	assert_true(pin_adopt(&board, &why));
+	assert_int_equal(ask("GET", "/readyz", NULL), 200);
+	assert_string_equal(body, "{\"status\":\"ready\",\"generation\":1}");
+	assert_int_equal(ask("GET", "/predict/item/i00", "n=1"), 200);
+	assert_int_equal(thread.answer.generation, 1);
+	assert_memory_equal(body, "{\"success\":true,\"type\":\"item_based\",\"total\":1,\"data\":{\"i00\":[\"i", 63);
+	assert_int_equal(ask("GET", "/predict/user/c00", "n=1"), 200);
+	assert_memory_equal(body, "{\"success\":true,\"type\":\"user_based\",\"total\":1,\"data\":{\"c00\":[\"i", 63);
+	assert_int_equal(ask("GET", "/predict/user/i00", NULL), 404);
+	assert_int_equal(ask("GET", "/predict/user/c00", "n=x"), 422);
+	assert_int_equal(thread.answer.generation, 0);
+
+	struct pin *pin = pin_take();		/* and nobody else holds it any more */
+
+	assert_non_null(pin);
+	assert_int_equal(pin->taken, 1);
+	pin_drop(pin);
+}
+
+static const struct {
+	const char *method, *path, *query;
+	int status;
+	const char *allow, *location, *detail;
+	enum handler handler;
+} refusals[] = {
+	{"GET", "/nope", NULL, 404, NULL, "", "Not Found", HANDLER_NONE},
+	{"HEAD", "/nope", NULL, 404, NULL, "", "Not Found", HANDLER_NONE},
+	{"GET", "//", NULL, 404, NULL, "", "Not Found", HANDLER_NONE},
+	{"GET", "/docs", NULL, 404, NULL, "", "Not Found", HANDLER_NONE},
+	{"GET", "/predict/user/", NULL, 404, NULL, "", "Not Found", HANDLER_NONE},
+	{"HEAD", "/", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_ROOT},
+	{"OPTIONS", "/metrics", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_METRICS},
+	{"POST", "/predict/user/c00", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_USER},
+	{"get", "/", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_ROOT},
+	{"PROPFIND", "/", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_ROOT},
+	{"GET", "/metrics/", NULL, 307, NULL, "/metrics", NULL, HANDLER_NONE},
+	{"POST", "/predict/user/a%20b/", "n=3&x=%41", 307, NULL, "/predict/user/a%20b?n=3&x=%41", NULL, HANDLER_NONE},
+	{"GET", "/predict/user/%00", NULL, 400, NULL, "", "a path must not hold a NUL byte (%00)", HANDLER_NONE},
+};
+
+static void refused_and_counted(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+		enum method m = counters_method(refusals[i].method);
+		enum status s = counters_status(refusals[i].status);
+		uint64_t before = counted(refusals[i].handler, m, s);
+		char want[128] = "";
+
+		if (ask(refusals[i].method, refusals[i].path, refusals[i].query) != refusals[i].status)
+			fail_msg("%s %s: %d", refusals[i].method, refusals[i].path, thread.answer.status);
+		if (refusals[i].detail)
+			snprintf(want, sizeof want, "{\"detail\":\"%s\"}", refusals[i].detail);
+		assert_string_equal(body, want);
+		assert_string_equal(thread.answer.location, refusals[i].location);
+		if (refusals[i].allow)
+			assert_string_equal(thread.answer.allow, refusals[i].allow);
+		else
+			assert_null(thread.answer.allow);
+		if (counted(refusals[i].handler, m, s) != before + 1)
+			fail_msg("%s %s is not counted", refusals[i].method, refusals[i].path);
+	}
+}
+
+/* A path that is too long for a Location is as unknown as it looks. */
+static void a_long_redirect_is_none(void **state)
+{
+	char path[700] = "/predict/user/";
+
+	(void)state;
+	memset(path + 14, 'x', 600);
+	strcpy(path + 614, "/");
+	assert_int_equal(ask("GET", path, NULL), 404);
+	assert_string_equal(thread.answer.location, "");
+}
+
+static void what_the_library_refuses(void **state)
+{
+	const struct counters *c = board_own_counters(&board);
+
+	(void)state;
+	serve_refused(&thread, NULL, 431, "too much head");
+	assert_int_equal(thread.answer.status, 431);
+	assert_memory_equal(thread.answer.memory + ANSWER_HEAD, "{\"detail\":\"too much head\"}", 26);
+	assert_int_equal(c->in_progress, 1);
+	serve_sent(&thread);
+	assert_int_equal(c->in_progress, 0);
+	assert_int_equal(counted(HANDLER_NONE, METHOD_OTHER, STATUS_431), 1);
+}
+
+static void draining(void **state)
+{
+	(void)state;
+	atomic_store(&board_own(&board)->state, WORKER_DRAINING);
+	assert_int_equal(ask("GET", "/readyz", NULL), 503);
+	assert_string_equal(body, "{\"status\":\"draining\"}");
+	assert_int_equal(ask("GET", "/predict/item/i00", NULL), 200);	/* it still answers */
+	atomic_store(&board_own(&board)->state, WORKER_SERVING);
+	assert_int_equal(ask("GET", "/readyz", NULL), 200);
+}
+
+static void the_model_page(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("GET", "/model", NULL), 200);
+	json_t *page = json_loads(body, 0, NULL);
+	uint64_t pairs = 0;
+	const char *published, *created, *until;
+	json_int_t generation, items, customers, interactions;
+	json_t *provenance, *stored;
+
+	for (uint32_t c = 0; c < table.customers; c++)
+		for (uint32_t i = 0; i < table.items; i++)
+			pairs += table.bought[c][i];
+	assert_non_null(page);
+	assert_int_equal(json_unpack(page, "{s:I,s:I,s:I,s:I,s:s,s:s,s:s,s:o,s:o}", "generation", &generation,
+				     "items", &items, "customers", &customers, "interactions", &interactions,
+				     "published", &published, "created", &created, "data_until", &until,
+				     "provenance", &provenance, "stored_neighbours", &stored), 0);
+	assert_int_equal(generation, 1);
+	assert_int_equal(items, table.items);
+	assert_int_equal(customers, table.customers);
+	assert_int_equal(interactions, pairs);
+	assert_string_equal(published, "1970-01-02T00:00:00Z");
+	assert_string_equal(created, "1970-01-01T00:16:40Z");	/* small_model.h: 1000 */
+	assert_string_equal(until, "1970-01-01T00:33:20");
+	assert_true(json_is_array(json_object_get(provenance, "sources")));
+	assert_string_equal(json_string_value(json_object_get(stored, "item")), "all");
+	json_decref(page);
+}
+
+/* The places of the document are filled, and it names every route that there is. */
+static void the_openapi_page(void **state)
+{
+	static const char *const routes[] = {
+#define X(symbol, label) label,
+		HANDLERS(X)
+#undef X
+	};
+
+	(void)state;
+	assert_int_equal(ask("GET", "/openapi.json", NULL), 200);
+	assert_null(strchr(body, '@'));
+	json_t *page = json_loads(body, JSON_REJECT_DUPLICATES, NULL);
+
+	assert_non_null(page);
+	json_t *paths = json_object_get(page, "paths");
+	const char *version;
+	json_int_t most, usual;
+
+	for (size_t i = 0; i < HANDLER_NONE; i++)
+		if (!json_object_get(json_object_get(paths, routes[i]), "get"))
+			fail_msg("%s is not in the document", routes[i]);
+	assert_int_equal(json_object_size(paths), HANDLER_NONE);
+	assert_int_equal(json_unpack(page, "{s:{s:s},s:{s:{s:{s:{s:I,s:I}}}}}", "info", "version", &version, "components",
+				     "parameters", "N", "schema", "maximum", &most, "default", &usual), 0);
+	assert_string_equal(version, AKIN_VERSION);
+	assert_int_equal(most, settings.max_n);
+	assert_int_equal(usual, settings.default_n);
+	json_decref(page);
+}
+
+/* A scrape finds all that was answered before it, and itself among those in progress. */
+static void a_scrape_counts_what_was_answered(void **state)
+{
+	char want[128];
+	uint64_t before = counted(HANDLER_METRICS, METHOD_GET, STATUS_200);
+
+	(void)state;
+	assert_int_equal(ask("GET", "/metrics", NULL), 200);
+	snprintf(want, sizeof want, "{handler=\"/metrics\",method=\"GET\",status=\"2xx\"} %llu\n",
+		 (unsigned long long)before);
+	assert_non_null(strstr(body, want));
+	assert_non_null(strstr(body, "\nhttp_requests_inprogress 1\n"));
+	assert_int_equal(counted(HANDLER_METRICS, METHOD_GET, STATUS_200), before + 1);
+}
+
+static int setup(void **state)
+{
+	struct fault why = {""};
+
+	(void)state;
+	settings_default(&settings);
+	settings.max_n = 77;
+	settings.default_n = 6;
+	small_random(&table, 12, 15, 40, 3);
+	if (!board_create(&board, 1, counters_size(), &why) || !publish(&why) || !board_enter(&board, 0, &why)) {
+		fprintf(stderr, "%s\n", why.text);
+		return -1;
+	}
+	serve_open(&settings, &board);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	serve_thread_free(&thread);
+	unpublish();
+	board_remove(&board);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_model),
+		cmocka_unit_test(with_a_model),
+		cmocka_unit_test(refused_and_counted),
+		cmocka_unit_test(a_long_redirect_is_none),
+		cmocka_unit_test(what_the_library_refuses),
+		cmocka_unit_test(draining),
+		cmocka_unit_test(the_model_page),
+		cmocka_unit_test(the_openapi_page),
+		cmocka_unit_test(a_scrape_counts_what_was_answered),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
