@@ -1,51 +1,128 @@
-# Akin: build, test, install. `make help` lists the targets.
-VERSION := 0.1.0
-PREFIX  ?= /usr/local
-BUILD   ?= build
-PYTHON  := /usr/bin/python3
+# Akin: build, try, test, install. `make help` lists the targets.
+VERSION    := 0.1.0
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+MANDIR     ?= $(PREFIX)/share/man
+DOCDIR     ?= $(PREFIX)/share/doc/akin
+BUILD      ?= build
+PORT       ?= 8000
+PYTHON     := /usr/bin/python3
 
-CC      ?= cc
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wundef -Wvla
-HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+HARDEN  ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 ifdef CI
 WARN    += -Werror
 endif
-ALL_CFLAGS  = -std=c11 -D_GNU_SOURCE -DAKIN_VERSION='"$(VERSION)"' -pthread $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS)
-ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(LDFLAGS)
+DEFINES     = -D_GNU_SOURCE -DAKIN_VERSION='"$(VERSION)"' -DAKIN_CONF='"$(SYSCONFDIR)/akin/akin.conf"'
+ALL_CFLAGS  = -std=c11 $(DEFINES) -pthread $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
+SANITIZE    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 SHM_C     := $(wildcard shm/*.c)
 METRICS_C := $(wildcard metrics/*.c)
 SERVER_C  := $(wildcard server/*.c)
 PREP_C    := $(wildcard prep/*.c)
 UNIT_C    := $(wildcard tests/unit/test_*.c)
+ALL_C     := $(SHM_C) $(METRICS_C) $(SERVER_C) $(PREP_C) $(wildcard tests/unit/*.c tests/bench/*.c)
+MAN       := $(wildcard docs/*.1 docs/*.5 docs/*.8)
 objects    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-PROGRAMS  := $(BUILD)/akin-prep $(BUILD)/akin-server
-UNITS     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
+PROGRAMS    := $(BUILD)/akin-prep $(BUILD)/akin-server
+UNITS       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 PREP_LIBS   := -llz4 -lxxhash -ljansson -lm
 SERVER_LIBS := -lcivetweb -llz4 -lxxhash -ljansson -linih -lm
+
+SUBMAKE = $(MAKE) --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+DATA  := tests/data/online-retail/OnlineRetail.csv.lz4
+MODEL := $(BUILD)/online-retail.model
 
 all: $(PROGRAMS)
 
 $(BUILD)/akin-prep: $(call objects,$(PREP_C) $(SHM_C))
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PREP_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PREP_LIBS)
 $(BUILD)/akin-server: $(call objects,$(SERVER_C) $(METRICS_C) $(SHM_C))
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcmocka
-$(BUILD)/%.o: %.c
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcmocka
+$(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/server/openapi.o: server/openapi.json
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(patsubst %.c,$(BUILD)/%.d,$(ALL_C))
 
-unit: $(UNITS)
-	@set -e; for t in $(UNITS); do $$t; done
+# Objects are made again when the compiler or its flags change.
+$(BUILD)/flags: .flags
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))' | cmp -s - $@ || \
+		echo '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))' > $@
+
+$(MODEL): $(DATA) $(BUILD)/akin-prep
+	$(BUILD)/akin-prep build -o $@ $(DATA)
+model: $(MODEL)
+
+run: etc/packages/build.need etc/packages/run.need
+	@$(SUBMAKE) all model
+	@printf 'Try, from another terminal (Ctrl-C here stops the server):\n\n'
+	@printf '  curl %s\n' "'http://localhost:$(PORT)/predict/item/85123A?n=5'" \
+		"'http://localhost:$(PORT)/predict/user/12350?n=5&details=true'" "http://localhost:$(PORT)/model"
+	@echo
+	@exec $(BUILD)/akin-server --model $(MODEL) --port $(PORT)
+
+test: etc/packages/build.need etc/packages/test.need
+	@$(SUBMAKE) all units
+	@$(SUBMAKE) sanitized
+	@$(PYTHON) tests/run.py --unit --system $(BUILD) $(BUILD)/asan
+unit: units
+	@$(PYTHON) tests/run.py --unit $(BUILD)
+system: all
+	@$(PYTHON) tests/run.py --system $(BUILD)
+sanitize: sanitized
+	@$(PYTHON) tests/run.py --unit --system $(BUILD)/asan
+units: $(UNITS)
+sanitized:
+	@$(SUBMAKE) BUILD=$(BUILD)/asan CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units
+
+bench: etc/packages/build.need etc/packages/bench.need
+	@$(SUBMAKE) all model $(BUILD)/bench/constant
+	@$(PYTHON) tests/bench/bench.py $(BUILD)
+
+lint: etc/packages/build.need etc/packages/lint.need
+	@tests/lint $(ALL_C) $(wildcard */*.h tests/unit/*.h) -- $(MAN)
+
+%.need:
+	@etc/packages/need $(notdir $*)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/akin $(DESTDIR)$(DOCDIR)
+	install $(BUILD)/akin-prep $(DESTDIR)$(PREFIX)/bin/
+	install $(BUILD)/akin-server $(DESTDIR)$(PREFIX)/sbin/
+	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
+	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
+	[ -e $(DESTDIR)$(SYSCONFDIR)/akin/akin.conf ] || install -m 644 etc/akin.conf $(DESTDIR)$(SYSCONFDIR)/akin/
+
+uninstall:				# akin.conf stays: it is the operator's
+	rm -f $(DESTDIR)$(PREFIX)/bin/akin-prep $(DESTDIR)$(PREFIX)/sbin/akin-server
+	for m in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+	rm -rf $(DESTDIR)$(DOCDIR)
 
 clean:
 	rm -rf build
 
-.PHONY: all unit clean
+help:
+	@echo 'make            build akin-prep and akin-server in $(BUILD)/'
+	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
+	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize)'
+	@echo 'make bench      the table of docs/performance.md, measured here'
+	@echo 'make lint       style, static analysis, man pages, scripts'
+	@echo 'make install    under PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), MANDIR, DESTDIR; uninstall takes it away'
+	@echo 'make clean      remove build/'
+	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
+
+.PHONY: all model run test unit system sanitize units sanitized bench lint install uninstall clean help .flags
 .SECONDARY:

@@ -17,7 +17,10 @@ struct intern {
 	uint64_t table_mask;
 };
 
-/* False when memory is short. Zero-initialised is an empty set. */
+/* Is this text in the set, and under which number? */
+bool intern_find(const struct intern *t, const char *text, size_t len, uint32_t *number);
+
+/* Find it or put it there. False when memory is short. Zero-initialised is an empty set. */
 bool intern_put(struct intern *t, const char *text, size_t len, uint32_t *number);
 void intern_free(struct intern *t);
 

@@ -41,7 +41,8 @@ struct transactions {
 	uint64_t rows;			/* kept */
 	uint32_t *customer;		/* [rows] number in customers */
 	uint32_t *item;			/* [rows] number in items */
-	int64_t *time;			/* [rows] seconds since 1970 as written (no zone); NULL: no dates, recency off */
+	int64_t *time;			/* [rows] seconds since 1970 as written (no zone), or TRANSACTIONS_NO_TIME for a row
+					 * whose date is empty; NULL: no dates, recency off */
 	struct intern descriptions;	/* distinct texts */
 	uint32_t *description_of;	/* [items] number in descriptions: the item's first non-empty one, or UINT32_MAX */
 
@@ -49,9 +50,11 @@ struct transactions {
 	uint64_t rows_read;		/* data rows, header not counted */
 	uint64_t bytes_read;		/* after decompression */
 	uint64_t dropped[DROPS];
-	uint64_t transcoded;		/* fields that were no UTF-8 and were taken as Windows-1252 */
-	const char *recency_off;	/* why time is NULL: "no date column", "ambiguous dates …"; else NULL. A literal */
-	const char *date_format;	/* what was found or set: "m/d/Y", "d/m/Y", "ISO 8601"; NULL without dates */
+	uint64_t undated;		/* kept rows without a time though others have one */
+	uint64_t transcoded;		/* ids of kept rows and stored descriptions that were no UTF-8: Windows-1252 */
+	const char *recency_off;	/* why time is NULL: "no date column", "no row has a date", "ambiguous dates …"; else NULL. A literal */
+	const char *date_format;	/* what was found or set: "m/d/Y", "d/m/Y", "d.m.Y", "ISO 8601", "seconds
+					 * since 1970"; NULL without dates */
 	char sources[8][256];		/* names as given, "-" for stdin; the first eight */
 	uint64_t source_digest[8];	/* XXH3-64 of the bytes as read, before decompression */
 	unsigned source_count;		/* all of them */
@@ -67,13 +70,25 @@ struct reading {
 	double max_bad;			/* share of malformed rows that refuses the input; 0.10 is the default */
 	bool strict;			/* the first malformed row refuses it */
 	bool quiet;
-	unsigned examples;		/* malformed or dropped rows to show as file:line; 5 is the default */
+	unsigned examples;		/* rows to show as file:line, of those that do not count and again of the malformed
+					 * ones; 5 is the default */
 	void (*note)(void *of, const char *line); /* one line about the input (an example, a warning); may be NULL */
 	void (*progress)(void *of, uint64_t done, uint64_t total); /* bytes; total 0 when not known; may be NULL */
 	void *of;
 };
 
-/* Read it all. False: *why is "file:line: rule, value"; *t is freed. */
+/* Read it all. False: *why is "file:line: rule, value"; *t is freed.
+ *
+ * Every input has a header of its own, so that column order and dialect may differ between them. What is decided
+ * about rows (prep/csv.h, values.h and dates.h have the details):
+ *   - The first reason in the order of DROP_REASONS' malformed structure (fields, quotes, length), then customer,
+ *     item, quantity, ids, date is the one that counts. rows_read is rows plus all of dropped[]; an empty line is no
+ *     row.
+ *   - A quantity that is missing where there is such a column is malformed: nobody can say whether it was bought.
+ *   - A date that is missing is not: the purchase stands, it only never counts as recent (undated counts them).
+ *   - Whether m/d or d/m holds is decided once, from all rows of all inputs. Both proven is an error; none proven
+ *     leaves recency off, says so through note(), and is an error when strict.
+ *   - More than max_bad malformed rows of all read, or no row kept, is an error at the end. */
 bool transactions_read(struct transactions *t, const struct reading *how, struct fault *why);
 void transactions_free(struct transactions *t);
 

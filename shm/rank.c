@@ -3,18 +3,28 @@
  * akin-prep ranks every row here, and a worker the few that reach beyond a stored one, so one rule orders both.
  * Can't fail once the ranker is open.
  *
- * The selection keeps a pool of candidates. An entry is let in unless its score, as a double, is clearly below the
- * worst of the best n so far; when the pool is full it is cut back to the best n, which raises that bar. A double
- * decides only where two scores differ by far more than its error; whatever is closer is decided by integers. */
+ * The selection goes over the row twice. First every score is computed as a float, and the row is dealt into a few
+ * hundred groups whose maxima are kept: when n + 1 groups have a maximum of t or more, at least n neighbours do, so
+ * whoever is clearly below t is out. Then those above this bar are collected, a few more than n, and sorted. Floats
+ * and doubles decide only where two scores differ by far more than their error; whatever is closer is decided by
+ * integers. */
 #include "rank.h"
 
+#include <float.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define POOL_CUT 512		/* candidates that are worth a cut; at least 2n */
+#define GROUPS	 256		/* groups dealt into at a time: a constant, so that compilers use vectors */
+#define DEALS	 8		/* most times GROUPS groups there are */
+#define BLOCK	 16		/* scores looked at together */
+#define HANDFUL	 255		/* candidates that are dealt into slots first; counted in a byte */
+#define SLOTS	 256
 #define SMALL	 12		/* ranges that insertion sorts faster */
 
-/* co*co*(1/n) has three roundings, each at most 2^-53: this is 1024 times their sum. */
+/* (double)co*co/n has two roundings, each at most 2^-53: this is 2048 times their sum. */
 #define MARGIN 0x1p-41
+/* In floats co, its square, 1/n and the product are rounded, co twice over: five times 2^-24, and some more. */
+#define FLOAT_MARGIN 0x1p-20
 
 struct candidate {
 	double score;		/* co*co/n_b, nearly */
@@ -33,19 +43,23 @@ bool ranker_open(struct ranker *r, const struct axis *a)
 {
 	*r = (struct ranker){.axis = a};
 	r->weight = malloc(((size_t)a->n + 1) * sizeof *r->weight);
+	r->score = malloc(((size_t)a->n + 1) * sizeof *r->score);
+	r->found = malloc(((size_t)a->n + 1) * sizeof *r->found);
 	r->pool = malloc(((size_t)a->n + 1) * sizeof *r->pool);
-	if (!r->weight || !r->pool) {
+	if (!r->weight || !r->score || !r->found || !r->pool) {
 		ranker_close(r);
 		return false;
 	}
 	for (uint32_t i = 0; i < a->n; i++)
-		r->weight[i] = 1.0 / model_degree(a, i);
+		r->weight[i] = 1.0f / (float)model_degree(a, i);
 	return true;
 }
 
 void ranker_close(struct ranker *r)
 {
 	free(r->weight);
+	free(r->score);
+	free(r->found);
 	free(r->pool);
 	*r = (struct ranker){0};
 }
@@ -149,31 +163,141 @@ static void sort_front(const struct axis *a, struct candidate *c, size_t n, size
 	split_and_sort(a, c, n, keep, 2 * log2);
 }
 
-size_t ranker_top(struct ranker *r, const uint32_t *co, uint32_t self, struct neighbour *out, size_t n)
+/* Score count entries of a row and raise the maxima of as many groups. */
+static inline void score_some(const uint32_t *restrict co, const float *restrict weight, float *restrict score,
+			      float *restrict max, size_t count)
 {
-	const struct axis *a = r->axis;
-	struct candidate *pool = r->pool;
-	size_t have = 0, full = 2 * n > POOL_CUT ? 2 * n : POOL_CUT;
-	double bar = 0;			/* scores clearly below it can't be among the best n */
+	for (size_t i = 0; i < count; i++) {
+		float c = (float)(int32_t)co[i];	/* one instruction; unsigned takes seven */
 
-	if (n == 0)
-		return 0;
-	for (uint32_t i = 0; i < a->n; i++) {
-		double score = (double)co[i] * co[i] * r->weight[i];
+		score[i] = c * c * weight[i];
+		max[i] = score[i] > max[i] ? score[i] : max[i];
+	}
+}
 
-		if (score <= bar || i == self)	/* a count of zero never passes */
+/* Score the row. Returns a bar that at least n of it other than self reach, as far as floats can tell; 0, which every
+ * count above 0 passes, where that is not worth finding. */
+static float score_row(struct ranker *r, const uint32_t *co, uint32_t self, size_t n)
+{
+	size_t all = r->axis->n, deals = n / (GROUPS / 2) + 1, done = 0, at = 0;
+	float max[DEALS * GROUPS];
+	int32_t bits[DEALS * GROUPS], bar = 0;
+
+	if (deals > DEALS)
+		deals = DEALS;
+	memset(max, 0, deals * GROUPS * sizeof *max);
+	for (; all - done >= GROUPS; done += GROUPS, at = at + 1 < deals ? at + 1 : 0)
+		score_some(co + done, r->weight + done, r->score + done, max + at * GROUPS, GROUPS);
+	score_some(co + done, r->weight + done, r->score + done, max + at * GROUPS, all - done);
+	if (n + 1 > deals * GROUPS || model_degree(r->axis, self) > INT32_MAX)
+		return 0;		/* no count is greater than self's degree */
+
+	/* Floats that are not negative stand in the order of their bits. The greatest number of 15 leading bits that
+	 * n + 1 maxima reach: one of them may be self's. */
+	memcpy(bits, max, deals * GROUPS * sizeof *bits);
+	for (int bit = 30; bit > 15; bit--) {
+		int32_t higher = bar | INT32_C(1) << bit, reach = 0;
+
+		for (size_t deal = 0; deal < deals; deal++)
+			for (size_t g = 0; g < GROUPS; g++)
+				reach += bits[deal * GROUPS + g] >= higher;
+		if ((size_t)reach >= n + 1)
+			bar = higher;
+	}
+	memcpy(max, &bar, sizeof bar);
+	return max[0];
+}
+
+/* Does any of BLOCK scores reach the bar? */
+static inline bool any_above(const float *score, float bar)
+{
+	int any = 0;
+
+	for (size_t k = 0; k < BLOCK; k++)
+		any |= score[k] >= bar;
+	return any;
+}
+
+/* List the entries whose scores reach the bar, self not among them. Spoils self's score. */
+static size_t find_above(struct ranker *r, float bar, uint32_t self)
+{
+	size_t all = r->axis->n, found = 0, i = 0;
+
+	if (bar < FLT_MIN)
+		bar = FLT_MIN;			/* a count of zero never passes, any other does */
+	r->score[self] = 0;
+	while (i < all) {
+		size_t end = all - i < BLOCK ? all : i + BLOCK;
+
+		if (end == i + BLOCK && !any_above(r->score + i, bar)) {
+			i = end;
 			continue;
-		pool[have++] = (struct candidate){score, {i, co[i]}};
-		if (have == full) {
-			sort_front(a, pool, have, n);
-			have = n;
-			bar = pool[n - 1].score * (1 - MARGIN);
+		}
+		for (; i < end; i++) {
+			r->found[found] = (uint32_t)i;	/* without a branch: nobody can guess who passes */
+			found += r->score[i] >= bar;
 		}
 	}
-	sort_front(a, pool, have, n);
-	if (have > n)
-		have = n;
-	for (size_t i = 0; i < have; i++)
-		out[i] = pool[i].is;
-	return have;
+	return found;
+}
+
+static inline int32_t float_bits(float x)
+{
+	int32_t bits;
+
+	memcpy(&bits, &x, sizeof bits);
+	return bits;
+}
+
+static inline struct candidate candidate_of(const struct axis *a, const uint32_t *co, uint32_t i)
+{
+	return (struct candidate){(double)co[i] * co[i] / model_degree(a, i), {i, co[i]}};
+}
+
+/* Sort a handful: deal them into slots by the leading bits of their scores, which nearly does it. */
+static void deal_and_sort(struct ranker *r, const uint32_t *co, size_t found)
+{
+	uint8_t start[SLOTS + 1] = {0};
+	int32_t low = INT32_MAX, high = 0;
+	unsigned shift = 0;
+
+	for (size_t k = 0; k < found; k++) {
+		int32_t bits = float_bits(r->score[r->found[k]]);
+
+		low = bits < low ? bits : low;
+		high = bits > high ? bits : high;
+	}
+	while ((high - low) >> shift >= SLOTS)
+		shift++;
+	for (size_t k = 0; k < found; k++)
+		start[((high - float_bits(r->score[r->found[k]])) >> shift) + 1]++;
+	for (size_t slot = 1; slot < SLOTS; slot++)
+		start[slot] = (uint8_t)(start[slot] + start[slot - 1]);
+	for (size_t k = 0; k < found; k++) {
+		uint32_t i = r->found[k];
+
+		r->pool[start[(high - float_bits(r->score[i])) >> shift]++] = candidate_of(r->axis, co, i);
+	}
+	insertion_sort(r->axis, r->pool, found);
+}
+
+size_t ranker_top(struct ranker *r, const uint32_t *co, uint32_t self, struct neighbour *out, size_t n)
+{
+	if (n == 0)
+		return 0;
+	float bar = score_row(r, co, self, n) * (float)(1 - FLOAT_MARGIN);
+	size_t found = find_above(r, bar, self);
+
+	if (found <= HANDFUL) {
+		deal_and_sort(r, co, found);
+	} else {
+		for (size_t k = 0; k < found; k++)
+			r->pool[k] = candidate_of(r->axis, co, r->found[k]);
+		sort_front(r->axis, r->pool, found, n);
+	}
+	if (found > n)
+		found = n;
+	for (size_t i = 0; i < found; i++)
+		out[i] = r->pool[i].is;
+	return found;
 }

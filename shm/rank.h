@@ -12,12 +12,16 @@
 /* Does x stand before y in a row of axis a? x and y are indexes on a with counts at least 1. */
 bool rank_before(const struct axis *a, struct neighbour x, struct neighbour y);
 
-/* Working memory to rank rows of one axis: 24 bytes an entry, touched only as far as a row needs it. One thread at
+struct candidate;
+
+/* Working memory to rank rows of one axis: 28 bytes an entry, touched only as far as a row needs it. One thread at
  * a time; reusable for any row. */
 struct ranker {
 	const struct axis *axis;
-	double *weight;			/* [n] 1/n_b */
-	struct candidate *pool;		/* [n] */
+	float *weight;			/* [n] 1/n_b, nearly */
+	float *score;			/* [n] co*co/n_b of the row at hand, nearly */
+	uint32_t *found;		/* [n] entries above the bar */
+	struct candidate *pool;		/* [n] the same, to be sorted */
 };
 
 /* False when memory is short (nothing to close then). a is borrowed; only its member_start and n are read. */

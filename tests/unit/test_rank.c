@@ -142,6 +142,63 @@ static void equal_fractions_stand_by_id(void **state)
 	ranker_close(&r);
 }
 
+/* What the quick first look at a row could get wrong: self passing for a neighbour, a score that is the bar itself,
+ * counts that only fit 32 bits without a sign. */
+static void the_first_look_turns_nobody_away(void **state)
+{
+	enum { N = 2000, SELF = 100 };
+	static uint32_t degree[N], co[N];
+	static uint64_t start[N + 1];
+	static const uint32_t four[] = {3, 205, 901, 1406}, best[] = {1999, 3, 205, 901, 1406};
+	struct neighbour got[5];
+	struct ranker r;
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++) {	/* four good ones, a fifth far behind, self before them all */
+		degree[i] = 1000;
+		co[i] = 0;
+	}
+	for (int k = 0; k < 4; k++)
+		co[four[k]] = 10;
+	co[1700] = 5;
+	co[SELF] = 1000;
+	struct axis a = axis_of(start, degree, N);
+
+	assert_true(ranker_open(&r, &a));
+	assert_int_equal(ranker_top(&r, co, SELF, got, 5), 5);
+	for (int k = 0; k < 4; k++)
+		assert_int_equal(got[k].id, four[k]);
+	assert_int_equal(got[4].id, 1700);
+	ranker_close(&r);
+
+	for (uint32_t i = 0; i < N; i++) {	/* all scores are 2*2/4, a number of one bit */
+		degree[i] = 4;
+		co[i] = 2;
+	}
+	a = axis_of(start, degree, N);
+	assert_true(ranker_open(&r, &a));
+	assert_int_equal(ranker_top(&r, co, 0, got, 5), 5);
+	for (uint32_t k = 0; k < 5; k++)
+		assert_int_equal(got[k].id, k + 1);
+	ranker_close(&r);
+
+	for (uint32_t i = 0; i < N; i++) {	/* the best stands behind 2^31 */
+		degree[i] = 4294967294u;
+		co[i] = 1;
+	}
+	for (int k = 0; k < 4; k++)
+		co[four[k]] = 2147483647u - (uint32_t)k;
+	for (uint32_t i = 1500; i < 1510; i++)
+		co[i] = 2000000000u;
+	co[1999] = 4294967290u;
+	a = axis_of(start, degree, N);
+	assert_true(ranker_open(&r, &a));
+	assert_int_equal(ranker_top(&r, co, SELF, got, 5), 5);
+	for (int k = 0; k < 5; k++)
+		assert_int_equal(got[k].id, best[k]);
+	ranker_close(&r);
+}
+
 static void counts_are_the_columns_in_common(void **state)
 {
 	struct small s;
@@ -175,6 +232,7 @@ int main(void)
 		cmocka_unit_test(top_is_the_sorted_prefix),
 		cmocka_unit_test(a_part_in_ten_to_the_eighteen),
 		cmocka_unit_test(equal_fractions_stand_by_id),
+		cmocka_unit_test(the_first_look_turns_nobody_away),
 		cmocka_unit_test(counts_are_the_columns_in_common),
 	};
 

@@ -1,0 +1,206 @@
+/* build.c - the pipeline: read, interactions, popularity, similarities, write. What a step needed is freed before the
+ * next begins. Any failure is one line, and the model that is there stays as it was. */
+#include "build.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "destination.h"
+#include "interactions.h"
+#include "options.h"
+#include "popularity.h"
+#include "progress.h"
+#include "provenance.h"
+#include "report.h"
+#include "similarity.h"
+#include "../shm/model_file.h"
+
+/* All there is of a model before it is bytes. Each part is zero until its step is done. */
+struct build {
+	struct build_options options;
+	struct progress progress;
+	struct interactions interactions;
+	struct popularity popularity;
+	struct similarity similarity[AXES];
+	struct model_head head;
+	json_t *provenance;
+	struct effort effort;
+};
+
+static bool read_input(struct build *b, struct transactions *t, struct fault *why)
+{
+	struct reading *how = &b->options.reading;
+
+	how->note = progress_note;
+	how->progress = progress_step;
+	how->of = &b->progress;
+	progress_phase(&b->progress, "reading");
+	if (!transactions_read(t, how, why))
+		return false;
+	if (t->rows > 0)
+		return true;
+	fault_set(why, "no row was kept of the %llu read: a model needs at least one purchase",
+		  (unsigned long long)t->rows_read);
+	transactions_free(t);
+	return false;
+}
+
+/* Everything that is said of the model as a whole. */
+static bool describe(struct build *b, const struct transactions *t, struct fault *why)
+{
+	struct model_head *h = &b->head;
+
+	if (!provenance_now(&h->created, why))
+		return false;
+	h->items = b->interactions.side[AXIS_ITEM].n;
+	h->customers = b->interactions.side[AXIS_CUSTOMER].n;
+	h->interactions = b->interactions.pairs;
+	h->data_until = b->popularity.newest;
+	for (int k = 0; k < AXES; k++) {
+		uint64_t n = b->interactions.side[k].n;
+
+		h->row_limit[k] = b->options.row_limit;
+		h->whole[k] = b->options.neighbours == NEIGHBOURS_ALL ||
+			      (b->options.neighbours == NEIGHBOURS_AUTO && n * n <= WHOLE_CELLS_MAX);
+	}
+	b->provenance = provenance_make(t, &b->options, h->created, h->data_until);
+	return b->provenance || fault_set(why, "no memory for the provenance");
+}
+
+/* The steps that need the rows; afterwards they are gone. */
+static bool digest_input(struct build *b, struct fault *why)
+{
+	struct transactions t = {0};
+	double begun = clock_seconds();
+
+	if (!read_input(b, &t, why))
+		return false;
+	double read = clock_seconds();
+
+	progress_phase(&b->progress, "interactions");
+	bool ok = interactions_build(&b->interactions, &t, why) &&
+		  popularity_build(&b->popularity, &t, &b->interactions, why) && describe(b, &t, why);
+
+	transactions_free(&t);
+	b->effort.read = read - begun;
+	b->effort.interactions = clock_seconds() - read;
+	return ok;
+}
+
+static bool compute_rows(struct build *b, struct fault *why)
+{
+	static const char *const phase[AXES] = {[AXIS_ITEM] = "similarities of items",
+						[AXIS_CUSTOMER] = "similarities of customers"};
+	const struct similarity_progress progress = {progress_step, &b->progress};
+	double begun = clock_seconds();
+
+	for (int k = 0; k < AXES; k++) {
+		struct axis own = interactions_axis(&b->interactions, k);
+		struct axis other = interactions_axis(&b->interactions, k == AXIS_ITEM ? AXIS_CUSTOMER : AXIS_ITEM);
+
+		progress_phase(&b->progress, phase[k]);
+		if (!similarity_build(&b->similarity[k], &own, &other, b->options.row_limit, b->options.threads, &progress,
+				      why))
+			return false;
+	}
+	b->effort.similarities = clock_seconds() - begun;
+	return true;
+}
+
+static bool write_model(struct build *b, struct fault *why)
+{
+	const struct interactions *x = &b->interactions;
+	uint32_t items = x->side[AXIS_ITEM].n;
+	double begun = clock_seconds();
+	char *provenance = json_dumps(b->provenance, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	struct model_part part[SECTIONS];
+
+	progress_phase(&b->progress, "writing");
+	if (!provenance)
+		return fault_set(why, "no memory for the provenance");
+	for (int k = 0; k < AXES; k++) {
+		struct model_part *p = part + (k == AXIS_ITEM ? SECTION_ITEM_ID_STARTS : SECTION_CUSTOMER_ID_STARTS);
+		const struct side *s = &x->side[k];
+		const struct similarity *rows = &b->similarity[k];
+		uint64_t starts = ((uint64_t)s->n + 1) * sizeof(uint64_t);
+
+		p[0] = (struct model_part){s->id_start, starts};
+		p[1] = (struct model_part){s->ids, s->id_start[s->n]};
+		p[2] = (struct model_part){s->member_start, starts};
+		p[3] = (struct model_part){s->members, x->pairs * sizeof *s->members};
+		p[4] = (struct model_part){rows->row_start, starts};
+		p[5] = (struct model_part){rows->rows, rows->row_start[s->n] * sizeof *rows->rows};
+	}
+	part[SECTION_DESCRIPTION_STARTS] =
+		(struct model_part){x->description_start, ((uint64_t)items + 1) * sizeof *x->description_start};
+	part[SECTION_DESCRIPTIONS] = (struct model_part){x->descriptions, x->description_start[items]};
+	part[SECTION_FIRST_SEEN] = (struct model_part){x->first_seen, (uint64_t)items * sizeof *x->first_seen};
+	part[SECTION_POPULAR] =
+		(struct model_part){b->popularity.all, (uint64_t)items * sizeof *b->popularity.all};
+	part[SECTION_RECENT] = (struct model_part){b->popularity.recent,
+						   (uint64_t)b->popularity.recent_count * sizeof *b->popularity.recent};
+	part[SECTION_PROVENANCE] = (struct model_part){provenance, strlen(provenance)};
+
+	bool ok = model_file_write(b->options.output, &b->head, part, why);
+
+	free(provenance);
+	b->effort.write = clock_seconds() - begun;
+	return ok;
+}
+
+static bool summarise(struct build *b)
+{
+	struct rusage usage;
+
+	b->effort.threads = b->options.threads;
+	b->effort.total = clock_seconds() - b->progress.begun;
+	if (getrusage(RUSAGE_SELF, &usage) == 0)
+		b->effort.peak_memory = (uint64_t)usage.ru_maxrss * 1024;
+	if (b->options.json) {
+		json_t *all = report_json(b->options.output, &b->head, b->provenance);
+
+		if (!all || json_object_update_new(all, report_effort_json(&b->effort)) != 0) {
+			json_decref(all);
+			all = NULL;
+		}
+		return report_print_json(all);
+	}
+	if (b->options.quiet)
+		return true;
+	report_text(stdout, b->options.output, &b->head, b->provenance);
+	report_effort_text(stdout, &b->effort, b->options.verbose);
+	return report_flushed();
+}
+
+static void build_free(struct build *b)
+{
+	json_decref(b->provenance);
+	for (int k = 0; k < AXES; k++)
+		similarity_free(&b->similarity[k]);
+	popularity_free(&b->popularity);
+	interactions_free(&b->interactions);
+}
+
+int build_main(int argc, char **argv)
+{
+	struct build b = {0};
+	struct fault why = {""};
+	const struct reading *how = &b.options.reading;
+	int status;
+
+	if (!options_build(&b.options, argc, argv, &status))
+		return status;
+	progress_open(&b.progress, b.options.quiet);
+
+	bool ok = destination_check(b.options.output, how->paths, how->path_count, &why) && digest_input(&b, &why) &&
+		  compute_rows(&b, &why) && write_model(&b, &why);
+
+	progress_clear(&b.progress);
+	if (!ok)
+		fprintf(stderr, "akin-prep: %s\n", why.text);
+	else
+		ok = summarise(&b);
+	build_free(&b);
+	return ok ? 0 : 1;
+}

@@ -1,0 +1,309 @@
+/* options.c - argv to structs. Whatever is wrong is said in one line with the usage behind it, before anything else
+ * happens. The usage texts stand in the order of akin-prep(1). */
+
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "similarity.h"
+
+#define SHOWN_DEFAULT 10
+#define SHOWN_MAX     1000000
+#define EXAMPLES      5
+
+static const char build_usage[] =
+	"usage: akin-prep build [options] [-o MODEL] [FILE...]\n"
+	"  -o, --output MODEL       where to write (model.akin)\n"
+	"  -j, --threads N          threads, 1 to 256 (processors online)\n"
+	"      --neighbours N|all|auto\n"
+	"                           ranked neighbours a row stores, and whether the server keeps the rest (auto)\n"
+	"      --columns FIELD=NAME,...\n"
+	"                           columns of another schema; FIELD: customer item quantity date description\n"
+	"      --date-format FORMAT mdy, dmy, iso or none (found out)\n"
+	"      --delimiter CHAR     or comma, semicolon, tab, pipe (found out)\n"
+	"      --max-bad SHARE      refuse input with more malformed rows (0.1)\n"
+	"      --strict             refuse the first malformed row\n"
+	"  -q, --quiet              say only what fails\n"
+	"  -v, --verbose            phases and more examples\n"
+	"      --json               the summary as JSON\n"
+	"FILE is CSV, plain or LZ4; standard input when none is given, or for -.\n";
+static const char verify_usage[] =
+	"usage: akin-prep verify [options] MODEL\n"
+	"      --quick              do not count the rows again\n"
+	"  -q, --quiet              say only what is wrong\n"
+	"      --json               the verdict as JSON\n";
+static const char show_usage[] =
+	"usage: akin-prep show [options] MODEL\n"
+	"      --item ID            one item and what is like it\n"
+	"      --customer ID        one customer and who is like them\n"
+	"  -n COUNT                 entries of a list, at most (10)\n"
+	"      --json               the same as JSON\n";
+
+enum { OPT_NEIGHBOURS = 256, OPT_COLUMNS, OPT_DATE_FORMAT, OPT_DELIMITER, OPT_MAX_BAD, OPT_STRICT, OPT_JSON, OPT_QUICK,
+       OPT_ITEM, OPT_CUSTOMER };
+
+void options_usage(FILE *to)
+{
+	fputs("usage: akin-prep build [options] [-o MODEL] [FILE...]\n"
+	      "       akin-prep verify [options] MODEL\n"
+	      "       akin-prep show [--item ID | --customer ID] [options] MODEL\n"
+	      "       akin-prep --help | --version\n"
+	      "akin-prep COMMAND --help shows the options; akin-prep(1) explains them.\n",
+	      to);
+}
+
+/* --help: usage on stdout. Returns false for `return`. */
+static bool helped(const char *usage, int *status)
+{
+	fputs(usage, stdout);
+	*status = 0;
+	return false;
+}
+
+static bool wrong(const char *usage, int *status, const char *rule, const char *value)
+{
+	char seen[200];
+
+	if (rule)			/* else getopt has said what is wrong */
+		fprintf(stderr, value ? "akin-prep: %s, not '%s'\n" : "akin-prep: %s\n", rule,
+			value ? fault_quote(seen, sizeof seen, value, strlen(value)) : "");
+	fputs(usage, stderr);
+	*status = EXIT_WRONG_USAGE;
+	return false;
+}
+
+/* A whole decimal number from min to max, and nothing else in the text. */
+static bool parse_count(const char *text, unsigned long min, unsigned long max, unsigned long *value)
+{
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	*value = strtoul(text, &end, 10);
+	return errno == 0 && *end == '\0' && *value >= min && *value <= max;
+}
+
+static bool parse_share(const char *text, double *value)
+{
+	char *end;
+
+	if ((text[0] < '0' || text[0] > '9') && text[0] != '.')
+		return false;
+	*value = strtod(text, &end);
+	return end != text && *end == '\0' && *value >= 0 && *value <= 1;
+}
+
+static bool parse_delimiter(const char *text, char *value)
+{
+	static const struct {
+		const char *name;
+		char is;
+	} names[] = {{"comma", ','}, {"semicolon", ';'}, {"tab", '\t'}, {"pipe", '|'}};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(text, names[i].name) == 0) {
+			*value = names[i].is;
+			return true;
+		}
+	}
+	*value = text[0];
+	return text[0] != '\0' && text[1] == '\0' && !strchr("\"\r\n", text[0]) && (unsigned char)text[0] < 0x80;
+}
+
+static bool parse_neighbours(const char *text, struct build_options *o)
+{
+	unsigned long n = ROW_LIMIT_DEFAULT;
+
+	if (strcmp(text, "auto") == 0)
+		o->neighbours = NEIGHBOURS_AUTO;
+	else if (strcmp(text, "all") == 0)
+		o->neighbours = NEIGHBOURS_ALL;
+	else if (parse_count(text, 1, ROW_LIMIT_MAX, &n))
+		o->neighbours = NEIGHBOURS_SOME;
+	else
+		return false;
+	o->row_limit = (uint32_t)n;
+	return true;
+}
+
+static bool is_date_format(const char *text)
+{
+	return strcmp(text, "mdy") == 0 || strcmp(text, "dmy") == 0 || strcmp(text, "iso") == 0 ||
+	       strcmp(text, "none") == 0;
+}
+
+static unsigned processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > SIMILARITY_MAX_THREADS ? SIMILARITY_MAX_THREADS : (unsigned)n;
+}
+
+static const struct option build_longs[] = {
+	{"output", required_argument, NULL, 'o'},
+	{"threads", required_argument, NULL, 'j'},
+	{"neighbours", required_argument, NULL, OPT_NEIGHBOURS},
+	{"columns", required_argument, NULL, OPT_COLUMNS},
+	{"date-format", required_argument, NULL, OPT_DATE_FORMAT},
+	{"delimiter", required_argument, NULL, OPT_DELIMITER},
+	{"max-bad", required_argument, NULL, OPT_MAX_BAD},
+	{"strict", no_argument, NULL, OPT_STRICT},
+	{"quiet", no_argument, NULL, 'q'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+/* One option of build. NULL, or the rule its value breaks. */
+static const char *build_option(struct build_options *o, int option)
+{
+	unsigned long n;
+
+	switch (option) {
+	case 'o':
+		o->output = optarg;
+		return *optarg ? NULL : "--output must be a path";
+	case 'j':
+		if (!parse_count(optarg, 1, SIMILARITY_MAX_THREADS, &n))
+			return "--threads must be 1 to 256";
+		o->threads = (unsigned)n;
+		return NULL;
+	case OPT_NEIGHBOURS:
+		return parse_neighbours(optarg, o) ? NULL : "--neighbours must be 1 to 100000, all or auto";
+	case OPT_COLUMNS:
+		o->reading.columns = optarg;
+		return NULL;
+	case OPT_DATE_FORMAT:
+		o->reading.date_format = optarg;
+		return is_date_format(optarg) ? NULL : "--date-format must be mdy, dmy, iso or none";
+	case OPT_DELIMITER:
+		return parse_delimiter(optarg, &o->reading.delimiter)
+			       ? NULL
+			       : "--delimiter must be one character, comma, semicolon, tab or pipe";
+	case OPT_MAX_BAD:
+		return parse_share(optarg, &o->reading.max_bad) ? NULL : "--max-bad must be 0 to 1";
+	case OPT_STRICT:
+		o->reading.strict = true;
+		return NULL;
+	case 'q':
+		o->quiet = true;
+		return NULL;
+	case 'v':
+		o->verbose = true;
+		return NULL;
+	case OPT_JSON:
+		o->json = true;
+		return NULL;
+	default:
+		return "";		/* getopt has said so */
+	}
+}
+
+bool options_build(struct build_options *o, int argc, char **argv, int *status)
+{
+	static const char *const standard_input[] = {"-"};
+	int option;
+
+	*o = (struct build_options){.output = "model.akin", .threads = processors(), .row_limit = ROW_LIMIT_DEFAULT,
+				    .reading = {.max_bad = 0.10, .examples = EXAMPLES}};
+	while ((option = getopt_long(argc, argv, "o:j:qvh", build_longs, NULL)) != -1) {
+		if (option == 'h')
+			return helped(build_usage, status);
+		const char *rule = build_option(o, option);
+
+		if (rule)
+			return wrong(build_usage, status, *rule ? rule : NULL, optarg);
+	}
+	o->reading.quiet = o->quiet;
+	o->reading.examples = o->verbose ? 10 * EXAMPLES : EXAMPLES;
+	o->reading.paths = optind < argc ? (const char *const *)argv + optind : standard_input;
+	o->reading.path_count = optind < argc ? (unsigned)(argc - optind) : 1;
+	if (optind == argc && isatty(STDIN_FILENO))
+		return wrong(build_usage, status, "name a FILE, standard input is a terminal", NULL);
+	return true;
+}
+
+/* The one operand that verify and show take. */
+static bool one_model(const char **model, int argc, char **argv, const char *usage, int *status)
+{
+	if (optind == argc)
+		return wrong(usage, status, "name a MODEL", NULL);
+	if (optind + 1 < argc)
+		return wrong(usage, status, "one MODEL at a time, this is one more", argv[optind + 1]);
+	*model = argv[optind];
+	return true;
+}
+
+bool options_verify(struct verify_options *o, int argc, char **argv, int *status)
+{
+	static const struct option longs[] = {{"quick", no_argument, NULL, OPT_QUICK},
+					      {"quiet", no_argument, NULL, 'q'},
+					      {"json", no_argument, NULL, OPT_JSON},
+					      {"help", no_argument, NULL, 'h'},
+					      {0}};
+	int option;
+
+	*o = (struct verify_options){0};
+	while ((option = getopt_long(argc, argv, "qh", longs, NULL)) != -1) {
+		switch (option) {
+		case OPT_QUICK:
+			o->quick = true;
+			break;
+		case 'q':
+			o->quiet = true;
+			break;
+		case OPT_JSON:
+			o->json = true;
+			break;
+		case 'h':
+			return helped(verify_usage, status);
+		default:
+			return wrong(verify_usage, status, NULL, NULL);
+		}
+	}
+	return one_model(&o->model, argc, argv, verify_usage, status);
+}
+
+bool options_show(struct show_options *o, int argc, char **argv, int *status)
+{
+	static const struct option longs[] = {{"item", required_argument, NULL, OPT_ITEM},
+					      {"customer", required_argument, NULL, OPT_CUSTOMER},
+					      {"json", no_argument, NULL, OPT_JSON},
+					      {"help", no_argument, NULL, 'h'},
+					      {0}};
+	unsigned long n = SHOWN_DEFAULT;
+	int option;
+
+	*o = (struct show_options){0};
+	while ((option = getopt_long(argc, argv, "n:h", longs, NULL)) != -1) {
+		switch (option) {
+		case OPT_ITEM:
+			o->item = optarg;
+			break;
+		case OPT_CUSTOMER:
+			o->customer = optarg;
+			break;
+		case 'n':
+			if (!parse_count(optarg, 1, SHOWN_MAX, &n))
+				return wrong(show_usage, status, "-n must be 1 to 1000000", optarg);
+			break;
+		case OPT_JSON:
+			o->json = true;
+			break;
+		case 'h':
+			return helped(show_usage, status);
+		default:
+			return wrong(show_usage, status, NULL, NULL);
+		}
+	}
+	o->n = n;
+	if (o->item && o->customer)
+		return wrong(show_usage, status, "show one item or one customer, not both", NULL);
+	return one_model(&o->model, argc, argv, show_usage, status);
+}

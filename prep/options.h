@@ -1,0 +1,49 @@
+/* options.h - the command line of akin-prep, as akin-prep(1) has it. */
+#ifndef AKIN_OPTIONS_H
+#define AKIN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "transactions.h"
+
+#define EXIT_WRONG_USAGE  64		/* sysexits.h's EX_USAGE */
+#define ROW_LIMIT_DEFAULT 100
+#define ROW_LIMIT_MAX	  100000
+#define WHOLE_CELLS_MAX	  (UINT64_C(64) << 20) /* a matrix of more cells is not kept whole by itself */
+
+enum neighbours { NEIGHBOURS_AUTO, NEIGHBOURS_ALL, NEIGHBOURS_SOME };
+
+struct build_options {
+	struct reading reading;		/* paths borrowed from argv */
+	const char *output;
+	unsigned threads;
+	enum neighbours neighbours;
+	uint32_t row_limit;
+	bool quiet, verbose, json;
+};
+
+struct verify_options {
+	const char *model;
+	bool quick, quiet, json;
+};
+
+struct show_options {
+	const char *model;
+	const char *item, *customer;	/* at most one is not NULL */
+	size_t n;
+	bool json;
+};
+
+/* Each fills *o from argv, argv[0] being the subcommand. True: go on. False: *status is what to exit with, and help
+ * or the reason has been printed. */
+bool options_build(struct build_options *o, int argc, char **argv, int *status);
+bool options_verify(struct verify_options *o, int argc, char **argv, int *status);
+bool options_show(struct show_options *o, int argc, char **argv, int *status);
+
+/* The usage of the program. */
+void options_usage(FILE *to);
+
+#endif

@@ -1,0 +1,80 @@
+/* values.c - field texts to meanings, for the reader's row rules. Pure functions; a text that makes no sense is an
+ * answer, not a failure. */
+#include "values.h"
+
+#include <string.h>
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool value_missing(struct text v)
+{
+	static const char *const spellings[] = {"nan", "NaN", "NULL", "null", "None", "NA", "N/A"};
+
+	if (v.len == 0)
+		return true;
+	if (v.len > 4 || (v.at[0] != 'n' && v.at[0] != 'N'))
+		return false;
+	for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
+		if (strlen(spellings[i]) == v.len && memcmp(spellings[i], v.at, v.len) == 0)
+			return true;
+	return false;
+}
+
+struct text value_customer(struct text v)
+{
+	if (v.len < 3 || v.at[v.len - 1] != '0' || v.at[v.len - 2] != '.')
+		return v;
+	for (size_t i = 0; i < v.len - 2; i++)
+		if (!is_digit(v.at[i]))
+			return v;
+	return (struct text){v.at, v.len - 2};
+}
+
+bool value_is_id(struct text v)
+{
+	if (v.len == 0 || v.len > MODEL_MAX_ID)
+		return false;
+	for (size_t i = 0; i < v.len; i++) {
+		uint8_t c = (uint8_t)v.at[i];
+
+		if (c < 0x20 || c == 0x7f)
+			return false;
+		if (c == 0xc2 && i + 1 < v.len && (uint8_t)v.at[i + 1] < 0xa0)
+			return false;	/* U+0080 to U+009F */
+	}
+	return true;
+}
+
+enum value_sign value_quantity(struct text v)
+{
+	const char *p = v.at, *end = v.at + v.len;
+	bool negative = false, above = false, digits = false, separator = false;
+
+	if (p < end && (*p == '-' || *p == '+'))
+		negative = *p++ == '-';
+	for (; p < end; p++) {
+		if (is_digit(*p)) {
+			digits = true;
+			separator = false;
+			above |= *p != '0';
+		} else if ((*p == '.' || *p == ',') && !separator) {
+			separator = true;
+		} else {
+			break;
+		}
+	}
+	if (!digits)
+		return VALUE_NO_NUMBER;
+	if (p < end && (*p == 'e' || *p == 'E')) {
+		p++;
+		if (p < end && (*p == '-' || *p == '+'))
+			p++;
+		if (p == end)
+			return VALUE_NO_NUMBER;
+		while (p < end && is_digit(*p))
+			p++;
+	}
+	if (p < end)
+		return VALUE_NO_NUMBER;
+	return above && !negative ? VALUE_ABOVE_0 : VALUE_NOT_ABOVE_0;
+}

@@ -1,0 +1,39 @@
+/* values.h - what the text of one field says.
+ *
+ * The dialects of real exports, gathered in one place. Nothing here allocates, copies or looks beyond the text. */
+#ifndef AKIN_VALUES_H
+#define AKIN_VALUES_H
+
+#include "../shm/model.h"
+
+/* Without the spaces and tabs around it. */
+static inline struct text value_trim(struct text v)
+{
+	while (v.len && (v.at[0] == ' ' || v.at[0] == '\t')) {
+		v.at++;
+		v.len--;
+	}
+	while (v.len && (v.at[v.len - 1] == ' ' || v.at[v.len - 1] == '\t'))
+		v.len--;
+	return v;
+}
+
+/* Does a trimmed text stand for no value? Empty, nan, NaN, NULL, null, None, NA and N/A do, in just these spellings:
+ * a shop may well have an item "na". */
+bool value_missing(struct text v);
+
+/* A trimmed customer id without the ".0" that a spreadsheet or a float column put behind its digits: 17850.0 is
+ * 17850. Other ids stay as they are. */
+struct text value_customer(struct text v);
+
+/* May this text be an id? 1 to MODEL_MAX_ID bytes of UTF-8, no control character (C0, DEL or C1). */
+bool value_is_id(struct text v);
+
+enum value_sign { VALUE_NO_NUMBER, VALUE_NOT_ABOVE_0, VALUE_ABOVE_0 };
+
+/* Is this trimmed text a number above 0? A sign, digits, and an exponent; points and commas may stand between
+ * digits (not two together), for decimals or for thousands: 6, 6.0, 6,0, 1,200, 1.200,5, .5, -1, +2, 1e3. Whether
+ * 1,200 is 1.2 or 1200 need not be known, as only "above 0" counts. */
+enum value_sign value_quantity(struct text v);
+
+#endif

@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+"""Run the tests on one or more builds and say in one line how it went.
+
+usage: run.py [--unit] [--system] BUILD... [-- PYTEST-ARGUMENT...]
+
+Unit tests are the programs BUILD/unit/test_*; system tests are tests/system under pytest, told by AKIN_BUILD which
+programs to start. The last line, "N passed, N failed", counts both; the exit status is 0 only when nothing failed
+and something passed.
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+# A sanitizer's finding must end the program that has it, and no program may look healthy after one.
+SANITIZER = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_leaks=1:strict_string_checks=1",
+             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99"}
+
+
+def unit(build):
+    """Each program's tests; a program that dies counts as one failed test more."""
+    passed = failed = 0
+    programs = sorted((build / "unit").glob("test_*"))
+    for program in (p for p in programs if os.access(p, os.X_OK) and not p.suffix):
+        run = subprocess.run([program], cwd=TOP, env={**os.environ, **SANITIZER}, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, timeout=600)
+        text = run.stdout.decode(errors="replace")
+        ok = sum(map(int, re.findall(r"\[  PASSED  \] (\d+) test", text)))
+        bad = sum(map(int, re.findall(r"\[  FAILED  \] .*?(\d+) test\(s\)", text)))
+        if run.returncode and not bad:
+            bad = 1
+        if bad or not ok:
+            print(text, f"{program} ended with {run.returncode}", sep="\n")
+        else:
+            print(f"{program.relative_to(build.parent)}: {ok} passed", flush=True)
+        passed, failed = passed + ok, failed + max(bad, 0 if ok else 1)
+    return passed, failed
+
+
+def system(build, arguments):
+    report = build / "system.xml"
+    report.unlink(missing_ok=True)
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", f"--junitxml={report}",
+                    TOP / "tests/system", *arguments], cwd=TOP, env={**os.environ, **SANITIZER, "AKIN_BUILD": str(build)})
+    if not report.exists():
+        return 0, 1
+    suite = xml.parse(report).getroot()[0]
+    count = {key: int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped")}
+    failed = count["failures"] + count["errors"]
+    return max(count["tests"] - failed - count["skipped"], 0), failed
+
+
+def main():
+    arguments = sys.argv[1:]
+    mine, _, pytest = " ".join(arguments).partition(" -- ")
+    mine = mine.split()
+    builds = [(TOP / a).resolve() for a in mine if not a.startswith("--")]
+    passed = failed = 0
+    for build in builds:
+        for flag, part in (("--unit", unit), ("--system", lambda b: system(b, pytest.split()))):
+            if flag in mine:
+                print(f"== {flag[2:]} tests of {os.path.relpath(build, TOP)}", flush=True)
+                ok, bad = part(build)
+                passed, failed = passed + ok, failed + bad
+    print(f"{passed} passed, {failed} failed")
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""SIGHUP: a new generation without a failed request or a closed connection; a bad model changes nothing."""
+import random
+import threading
+
+import pytest
+
+import harness
+import independent
+
+
+def shop(seed):
+    """Rows of a small shop; another seed gives other neighbours for the same ids."""
+    chance = random.Random(seed)
+    return [(f"c{c:03}", f"i{i:03}") for c in range(80) for i in sorted(chance.sample(range(60), 12))] + \
+           [(f"c{i:03}", f"i{i:03}") for i in range(60)]
+
+
+class Shop:
+    def __init__(self, folder, seed):
+        rows = shop(seed)
+        expected = independent.Expected([(c, i, f"THING {i}") for c, i in rows])
+        self.path = folder / f"shop{seed}.model"
+        done = harness.prep("build", "-o", self.path, "-", stdin=harness.csv_bytes(rows))
+        assert done.returncode == 0, done.err
+        self.right = {f"/predict/item/{i}?n=20": {i: [o for o, _ in expected.similar_items(i, 20)]}
+                      for i in expected.buyers}
+        self.right |= {f"/predict/user/{c}?n=20": {c: [i for i, _ in expected.for_customer(c, 20)]}
+                       for c in expected.baskets}
+
+
+@pytest.fixture(scope="module")
+def shops(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shops")
+    a, b = Shop(folder, 1), Shop(folder, 2)
+    common = a.right.keys() & b.right.keys()
+    assert sum(a.right[p] != b.right[p] for p in common) > 100     # else the test could not tell them apart
+    return a, b
+
+
+@pytest.fixture
+def serving(start, shops, tmp_path):
+    path = tmp_path / "served.model"
+    path.write_bytes(shops[0].path.read_bytes())
+    return start(path, workers=2, threads=24)
+
+
+class Load(threading.Thread):
+    """One busy keep-alive connection that checks every answer."""
+
+    def __init__(self, server, shops, seed):
+        super().__init__(daemon=True)
+        self.server, self.shops, self.chance = server, shops, random.Random(seed)
+        self.paths = sorted(shops[0].right.keys() & shops[1].right.keys())
+        self.asked, self.generations, self.wrong = 0, set(), []
+        self.ended = threading.Event()
+
+    def run(self):
+        try:
+            with self.server.client() as client:
+                last = 0
+                while not self.ended.is_set() and not self.wrong:
+                    path = self.chance.choice(self.paths)
+                    answer = client.get(path)
+                    now = answer.generation
+                    shop = self.shops[(now - 1) % 2]
+                    if answer.status != 200 or answer.json["data"] != shop.right[path]:
+                        self.wrong.append((path, now, answer.status, answer.body[:200]))
+                    if answer.headers.get("connection", "").lower() == "close":
+                        self.wrong.append("the server wants to close")
+                    last = now
+                    self.asked += 1
+                    self.generations.add(now)
+        except Exception as e:
+            self.wrong.append(repr(e))
+
+
+def loads(server, shops, count=32):
+    made = [Load(server, shops, seed) for seed in range(count)]
+    for load in made:
+        load.start()
+    harness.until(lambda: all(load.asked or load.wrong for load in made), "every connection's first answer")
+    return made
+
+
+def settle(made):
+    for load in made:
+        load.ended.set()
+    for load in made:
+        load.join(harness.PATIENCE)
+    assert [load.wrong for load in made if load.wrong] == []
+
+
+def test_reload_under_load_fails_nothing_and_closes_nothing(serving, shops):
+    made = loads(serving, shops)
+    for generation in range(2, 12):
+        serving.hup(shops[(generation - 1) % 2].path)
+        harness.until(lambda: all(generation in load.generations or load.wrong for load in made),
+                      f"generation {generation} on every connection")
+    settle(made)
+    assert serving.generation() == 11
+    assert serving.metric("akin_reloads_total") == 10
+    harness.until(lambda: len(serving.segments()) == 2, "the old generations' segments to go")    # board, model
+
+
+def test_a_storm_of_hups(serving, shops):
+    made = loads(serving, [shops[0], shops[0]], 8)      # the same file each time: one right answer
+    for _ in range(100):
+        serving.send(harness.signal.SIGHUP)
+    harness.until(lambda: serving.generation() >= 2, "a second generation")
+    settle(made)
+    harness.until(lambda: serving.generation() == serving.metric("akin_reloads_total", result="success") + 1, "the storm's end")
+    assert serving.metric("akin_last_reload_successful") == 1
+
+
+def test_hup_without_a_change_is_a_new_generation_of_the_same(serving, shops):
+    serving.hup()
+    assert serving.generation() == 2
+    assert serving.get("/predict/item/i001?n=20").json["data"] == shops[0].right["/predict/item/i001?n=20"]
+
+
+def bad_models(good):
+    raw = bytearray(good)
+    flipped = raw.copy()
+    flipped[len(raw) // 2] ^= 0x10
+    other = raw.copy()
+    other[12] ^= 0x40
+    yield "empty", b""
+    yield "truncated", bytes(raw[:len(raw) // 2])
+    yield "flipped", bytes(flipped)
+    yield "other version", bytes(other)
+    yield "csv", harness.csv_bytes(shop(3))
+
+
+def test_bad_models_leave_the_service_as_it_was(serving, shops):
+    made = loads(serving, [shops[0], shops[0]], 8)
+    failures = 0
+    for name, raw in bad_models(shops[1].path.read_bytes()):
+        logged = len(serving.logged())
+        serving.hup(raw)
+        failures += 1
+        assert serving.generation() == 1, name
+        assert serving.metric("akin_last_reload_successful") == 0
+        assert serving.metric("akin_reloads_total") == failures
+        said = [line for line in serving.logged()[logged:].splitlines() if " error " in line or " warn " in line]
+        assert len(said) == 1, (name, said)
+        assert str(serving.model) in said[0], said[0]
+    settle(made)
+    assert len(serving.segments()) == 2
+    serving.hup(shops[1].path)
+    assert serving.generation() == 2 and serving.metric("akin_last_reload_successful") == 1
+    assert serving.get("/predict/item/i001?n=20").json["data"] == shops[1].right["/predict/item/i001?n=20"]
+
+
+@pytest.mark.parametrize("what", ["missing", "directory", "fifo", "unreadable link"])
+def test_what_is_no_file_leaves_the_service_as_it_was(serving, shops, what):
+    serving.model.unlink()
+    if what == "directory":
+        serving.model.mkdir()
+    elif what == "fifo":
+        harness.os.mkfifo(serving.model)
+    elif what == "unreadable link":
+        serving.model.symlink_to(serving.model)
+    serving.hup()
+    assert serving.generation() == 1
+    assert serving.get("/predict/item/i001?n=20").json["data"] == shops[0].right["/predict/item/i001?n=20"]
+
+
+def test_online_retail_under_load(start, model, expected, small, tmp_path):
+    """From the real model to a small one and back while clients read deep rows of it."""
+    path = tmp_path / "served.model"
+    path.write_bytes(model.read_bytes())
+    server = start(path, max_n=10000)
+    item = "85123A"
+    right = [o for o, _ in expected.similar_items(item)]
+    other = small([("1", item), ("1", "B"), ("2", item)], "tiny.model")
+    wrong, stop, asked = [], threading.Event(), []
+
+    def read():
+        try:
+            with server.client() as client:
+                while not stop.is_set():
+                    answer = client.get(f"/predict/item/{item}?n=10000")
+                    if answer.json["data"][item] != (right if answer.generation % 2 else ["B"]):
+                        wrong.append(answer.body[:100])
+                    asked.append(answer.generation)
+        except Exception as e:
+            wrong.append(repr(e))
+
+    threads = [threading.Thread(target=read, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for generation, raw in enumerate([other, model, other, model], 2):
+        server.hup(raw)
+        harness.until(lambda: generation in asked[-50:] or wrong, f"generation {generation}")
+    stop.set()
+    for thread in threads:
+        thread.join(harness.PATIENCE)
+    assert not wrong

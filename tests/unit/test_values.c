@@ -1,0 +1,107 @@
+/* test_values.c - what field texts say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../prep/values.h"
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+static struct text text(const char *s)
+{
+	return (struct text){s, strlen(s)};
+}
+
+static void assert_text(struct text got, const char *want)
+{
+	assert_int_equal(got.len, strlen(want));
+	assert_memory_equal(got.at, want, got.len);
+}
+
+static void test_trim(void **state)
+{
+	(void)state;
+	assert_text(value_trim(text("")), "");
+	assert_text(value_trim(text(" \t ")), "");
+	assert_text(value_trim(text("  BANK CHARGES\t")), "BANK CHARGES");
+	assert_text(value_trim(text("\xc2\xa0x")), "\xc2\xa0x");
+}
+
+static void test_missing(void **state)
+{
+	static const char *const yes[] = {"", "nan", "NaN", "NULL", "null", "None", "NA", "N/A"};
+	static const char *const no[] = {"0", "na", "none", "Nan", "NAN", "Null", "NULLS", "NAX", "-", "n", "N", "N/B"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(yes); i++)
+		assert_true(value_missing(text(yes[i])));
+	for (size_t i = 0; i < COUNT(no); i++)
+		assert_false(value_missing(text(no[i])));
+}
+
+static void test_customer(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} cases[] = {
+		{"17850", "17850"}, {"17850.0", "17850"}, {"0.0", "0"}, {"007.0", "007"}, {".0", ".0"},
+		{"17850.00", "17850.00"}, {"17850.0.0", "17850.0.0"}, {"A1.0", "A1.0"}, {"-1.0", "-1.0"},
+		{"17850.5", "17850.5"}, {"17850,0", "17850,0"}, {"", ""}, {"0", "0"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_text(value_customer(text(cases[i].in)), cases[i].want);
+}
+
+static void test_ids(void **state)
+{
+	char longest[MODEL_MAX_ID + 1];
+
+	(void)state;
+	memset(longest, 'x', sizeof longest);
+	assert_true(value_is_id((struct text){longest, MODEL_MAX_ID}));
+	assert_false(value_is_id((struct text){longest, MODEL_MAX_ID + 1}));
+	assert_true(value_is_id(text("BANK CHARGES")));
+	assert_true(value_is_id(text("caf\xc3\xa9\xc2\xa0\xc2\xa3")));
+	assert_true(value_is_id(text("\xe2\x82\x80")));
+	assert_false(value_is_id(text("")));
+	assert_false(value_is_id(text("a\x1b[31m")));
+	assert_false(value_is_id(text("a\tb")));
+	assert_false(value_is_id(text("a\nb")));
+	assert_false(value_is_id(text("a\x7f")));
+	assert_false(value_is_id(text("a\xc2\x80")));
+	assert_false(value_is_id(text("a\xc2\x9f")));
+	assert_false(value_is_id((struct text){"a\0b", 3}));
+}
+
+static void test_quantity(void **state)
+{
+	static const char *const above[] = {"6", "6.0", "6,0", "+2", "1e3", "1E+3", "1,200", "1.200,50", "1,200.50", ".5",
+					    "0.01", "6.", "80995", "00001", "1e-9", "12345678901234567890123456789"};
+	static const char *const not_above[] = {"0", "-1", "0.0", "0,00", "-0", "-6.0", "-80995", "0e5", "+0", "-1e3"};
+	static const char *const no_number[] = {"", "six", "6x", "x6", "-", "+", ".", ",", "1e", "1e+", "1..2", "1,,2", "--1",
+						"1 2", "0x10", "inf", "nan", "1-", "(5)", "6e1.5", "\xc2\xbd"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(above); i++)
+		assert_int_equal(value_quantity(text(above[i])), VALUE_ABOVE_0);
+	for (size_t i = 0; i < COUNT(not_above); i++)
+		assert_int_equal(value_quantity(text(not_above[i])), VALUE_NOT_ABOVE_0);
+	for (size_t i = 0; i < COUNT(no_number); i++)
+		assert_int_equal(value_quantity(text(no_number[i])), VALUE_NO_NUMBER);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_trim),	 cmocka_unit_test(test_missing),  cmocka_unit_test(test_customer),
+		cmocka_unit_test(test_ids),	 cmocka_unit_test(test_quantity),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
