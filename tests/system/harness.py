@@ -140,6 +140,7 @@ class Server:
         self.folder, self.model, self.port = folder, model, free_port()
         self.log = folder / "server.log"
         settings = {"address": "127.0.0.1", "port": self.port, "model": model, "workers": 2, "threads": 8, **settings}
+        self.port = settings["port"]
         self.command = [*wrapper, str(SERVER), "-c", str(self.conf()), *map(str, arguments)]
         for key, value in settings.items():
             if value is not None:

@@ -81,9 +81,7 @@ def test_the_port_is_free_after_a_kill(start, small):
     os.kill(server.pid, signal.SIGKILL)
     server.process.wait(harness.PATIENCE)
     until(lambda: not any(alive(w) for w in workers), "the workers to leave", 10)
-    again = start(small(ROWS), port=server.port)
-    again.port = server.port
-    assert fine(again)
+    assert fine(start(small(ROWS), port=server.port))
 
 
 def test_a_living_masters_segments_are_left_alone(start, small):
