@@ -201,14 +201,16 @@ class Server:
     def raw(self, data, timeout=PATIENCE, shut=False):
         """Send bytes on a fresh connection; all that comes until the server closes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as s:
-            s.sendall(data)
-            if shut:
-                s.shutdown(socket.SHUT_WR)
             parts = []
             try:
+                s.sendall(data)
+                if shut:
+                    s.shutdown(socket.SHUT_WR)
                 while part := s.recv(65536):
                     parts.append(part)
-            except ConnectionResetError:
+            except TimeoutError:
+                raise
+            except OSError:         # it was refused while we still sent
                 pass
             return b"".join(parts)
 
