@@ -36,6 +36,7 @@ static const struct {
 	{"n=%37", 7, false, NULL},
 	{"%6e=7", 7, false, NULL},
 	{"n=+7", 7, false, NULL},			/* a space */
+	{"n=7+", 7, false, NULL},			/* one behind it */
 	{"n=%2B7", 7, false, NULL},			/* a plus */
 	{"n=%09%2B7%20%0a", 7, false, NULL},
 	{"n=1_0", 10, false, NULL},
@@ -96,6 +97,7 @@ static const struct {
 	{"details=+true", 0, false, BOOLEAN},
 	{"details=true%00", 0, false, BOOLEAN},
 	{"details=truefalse", 0, false, BOOLEAN},
+	{"details=falsey", 0, false, BOOLEAN},
 	{"details=disabled", 0, false, BOOLEAN},
 	{"details=x&n=x", 0, false, INTEGER "," BOOLEAN},
 	{"n=0&details=x", 0, false, SMALL "," BOOLEAN},

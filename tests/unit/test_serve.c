@@ -102,6 +102,12 @@ static void with_a_model(void **state)
 	assert_int_equal(ask("GET", "/predict/user/i00", NULL), 404);
 	assert_int_equal(ask("GET", "/predict/user/c00", "n=x"), 422);
 	assert_int_equal(thread.answer.generation, 0);
+
+	struct pin *pin = pin_take();		/* and nobody else holds it any more */
+
+	assert_non_null(pin);
+	assert_int_equal(pin->taken, 1);
+	pin_drop(pin);
 }
 
 static const struct {
