@@ -15,6 +15,8 @@
 #include "../shm/packed.h"
 #include "clock.h"
 
+#define STEP ((size_t)1 << 20)	/* bytes a segment grows by */
+
 static void describe(struct generation *g, const struct model *m, size_t bytes)
 {
 	g->items = m->head->items;
@@ -23,11 +25,13 @@ static void describe(struct generation *g, const struct model *m, size_t bytes)
 	g->bytes = bytes;
 }
 
+/* In steps, for each is a system call; but near the end of a full /dev/shm what is needed must do. */
 static bool grow(struct packed_room *room, size_t need, struct fault *why)
 {
 	struct segment *s = room->of;
+	size_t step = s->size + STEP < s->mapped ? s->size + STEP : s->mapped;
 
-	if (!segment_grow(s, need, why))
+	if ((step <= need || !segment_grow(s, step, NULL)) && !segment_grow(s, need, why))
 		return false;
 	room->size = s->size;
 	return true;

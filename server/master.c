@@ -59,7 +59,7 @@ static bool open_memory(struct master *m, struct fault *why)
 	unsigned removed = segment_sweep();
 
 	if (removed)
-		log_line(LOG_INFO, "removed %u shared-memory segments of dead masters", removed);
+		log_line(LOG_INFO, "removed the shared memory of dead masters: %u segments", removed);
 	return board_create(&m->board, count_workers(m->settings), counters_size(), why) &&
 	       generation_publish(&m->board, m->settings->model, &m->generation, why) == RELOAD_OK;
 }

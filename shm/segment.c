@@ -48,14 +48,15 @@ static size_t whole_pages(size_t n)
 	return (n + page - 1) / page * page;
 }
 
-/* Space for the first size bytes, really: ftruncate() alone promises pages that a full tmpfs does not have. */
+/* Space up to size, really: ftruncate() alone promises pages that a full tmpfs does not have. Only what is new is
+ * asked for, since the kernel walks all it is asked for. */
 static bool take_space(const struct segment *s, size_t size, struct fault *why)
 {
 	struct statvfs room;
 	int error;
 
 	do
-		error = posix_fallocate(s->fd, 0, (off_t)size);
+		error = posix_fallocate(s->fd, (off_t)s->size, (off_t)(size - s->size));
 	while (error == EINTR);
 	if (error == 0)
 		return true;
