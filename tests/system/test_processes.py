@@ -22,7 +22,8 @@ def fine(server):
 
 def test_as_many_workers_as_asked_for(start, small):
     server = start(small(ROWS), workers=3)
-    assert len(server.workers()) == 3 and fine(server)
+    until(lambda: len(server.workers()) == 3, "three workers")
+    assert fine(server)
     until(lambda: server.metric("akin_workers", state="serving") == 3, "all to serve")
 
 
