@@ -2,7 +2,8 @@
  * client's bytes become another's request.
  *
  * Called by listener.c for every request, before anything else looks at it. civetweb is lenient here: it takes two
- * lengths, a length beside chunks, "+5", and spaces in names. It also takes "Connection: k" for keep-alive. */
+ * lengths, a length beside chunks, "+5", and spaces in names. It also takes "Connection: k" for keep-alive,
+ * and any other Connection field for a close; what is kept here is what both would keep. */
 #include "framing.h"
 
 #include <string.h>
@@ -10,9 +11,10 @@
 
 /* Header fields that count here, as found. */
 struct found {
-	unsigned hosts, lengths, encodings;
+	unsigned hosts, lengths, encodings, connections;
 	const char *length, *encoding;
-	bool close, keep_alive, upgrade;
+	bool close, upgrade;		/* in any Connection field */
+	bool keep_alive;		/* in the first one, the only one that civetweb reads */
 };
 
 /* RFC 9110, 5.6.2. */
@@ -35,13 +37,15 @@ static bool is_token(const char *name)
 /* The elements of "a, b ,c". */
 static void read_connection(struct found *found, const char *value)
 {
+	bool first = found->connections++ == 0;
+
+	found->upgrade |= strcasestr(value, "upgrade") != NULL;
 	while (*value) {
 		value += strspn(value, ", \t");
 		size_t len = strcspn(value, ", \t");
 
 		found->close |= len == 5 && strncasecmp(value, "close", len) == 0;
-		found->keep_alive |= len == 10 && strncasecmp(value, "keep-alive", len) == 0;
-		found->upgrade |= len == 7 && strncasecmp(value, "upgrade", len) == 0;
+		found->keep_alive |= first && len == 10 && strncasecmp(value, "keep-alive", len) == 0;
 		value += len;
 	}
 }
@@ -126,5 +130,6 @@ void framing_read(struct framing *f, const char *version, const struct field *fi
 	if (found.hosts > 1 || (modern && found.hosts == 0))
 		refuse(f, 400, "a request must have one Host field");
 	read_body(f, &found, modern);
-	f->keep = !f->status && !found.close && !found.upgrade && (found.keep_alive || modern);
+	f->keep = !f->status && !found.close && !found.upgrade &&
+		  (found.connections > 0 ? found.keep_alive : modern);
 }

@@ -54,14 +54,23 @@ static void check_files(const struct settings *s)
 			 s->threads + SPARE_FILES);
 }
 
+static void tell_published(const struct generation *g)
+{
+	log_line(LOG_INFO, "generation %llu is published: %u items, %u customers, %zu bytes, made in %lld ms",
+		 (unsigned long long)g->number, g->items, g->customers, g->bytes, (long long)g->took_ms);
+}
+
 static bool open_memory(struct master *m, struct fault *why)
 {
 	unsigned removed = segment_sweep();
 
 	if (removed)
 		log_line(LOG_INFO, "removed the shared memory of dead masters: %u segments", removed);
-	return board_create(&m->board, count_workers(m->settings), counters_size(), why) &&
-	       generation_publish(&m->board, m->settings->model, &m->generation, why) == RELOAD_OK;
+	if (!board_create(&m->board, count_workers(m->settings), counters_size(), why) ||
+	    generation_publish(&m->board, m->settings->model, &m->generation, why) != RELOAD_OK)
+		return false;
+	tell_published(&m->generation);
+	return true;
 }
 
 bool master_open(struct master *m, const struct settings *s, struct fault *why)
@@ -129,8 +138,7 @@ static void reload(struct master *m)
 	}
 	m->generation = made;
 	workers_signal(&m->workers, SIGUSR2);
-	log_line(LOG_INFO, "generation %llu is published: %u items, %u customers, %zu bytes, made in %lld ms",
-		 (unsigned long long)made.number, made.items, made.customers, made.bytes, (long long)made.took_ms);
+	tell_published(&m->generation);
 }
 
 static void reopen_log(struct master *m)

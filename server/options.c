@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STANDARD_FILE "/etc/akin/akin.conf"
+#define STANDARD_FILE AKIN_CONF	/* where it is installed: the Makefile knows */
 
 struct line {
 	const char *file;		/* -c, or NULL */
