@@ -272,6 +272,31 @@ static void test_random_long_texts(void **state)
 	free(in);
 }
 
+/* What needs a look ahead, with the edge of a block at every place in it. */
+static void test_quotes_at_the_edge_of_a_block(void **state)
+{
+	static const char tail[] = "\"a\"\"b\",\"c\nd\"\r\n\"\"\"\",\"e\"\r\nf\"\",g\r\n\"h\"x\ni\n\"j";
+	char *in = malloc(CSV_BLOCK + sizeof tail);
+
+	(void)state;
+	assert_non_null(in);
+	for (size_t before = 0; before < sizeof tail; before++) {
+		size_t filler = CSV_BLOCK - before, len = filler + sizeof tail - 1;
+
+		memset(in, 'm', filler);
+		for (size_t i = 99; i < filler; i += 100)
+			in[i] = '\n';
+		in[filler - 1] = '\n';
+		memcpy(in + filler, tail, sizeof tail - 1);
+		struct record_log want = naive_log(in, len), got = read_log(in, len, 65536, ',');
+		if (strcmp(got.text, want.text) != 0)
+			fail_msg("%zu: got %s want %s", before, got.text + filler, want.text + filler);
+		free(want.text);
+		free(got.text);
+	}
+	free(in);
+}
+
 /* before, n times fill, after */
 static struct record_log read_filled(const char *before, char fill, size_t n, const char *after)
 {
@@ -431,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_other_delimiters),
 		cmocka_unit_test(test_random_short_texts),
 		cmocka_unit_test(test_random_long_texts),
+		cmocka_unit_test(test_quotes_at_the_edge_of_a_block),
 		cmocka_unit_test(test_longest_field),
 		cmocka_unit_test(test_record_of_too_many_bytes),
 		cmocka_unit_test(test_endless_quote_swallows_one_line),

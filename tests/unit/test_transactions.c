@@ -299,6 +299,27 @@ static void test_ids(void **state)
 	transactions_free(&t);
 }
 
+/* An id that would outgrow the room for its UTF-8 is refused before it is put there. */
+static void test_long_ids_that_are_no_utf8(void **state)
+{
+	enum { LONG = 65000 };
+	static char text[2 * LONG + 64];
+	size_t len = (size_t)sprintf(text, "customer,item\n1,a\n2,");
+
+	(void)state;
+	memset(text + len, 0x80, LONG);
+	len += LONG;
+	text[len++] = '\n';
+	memset(text + len, 0x80, LONG);
+	len += LONG;
+	memcpy(text + len, ",b\n", 4);
+	struct transactions t = take(text);
+	assert_int_equal(t.rows, 1);
+	assert_int_equal(t.dropped[DROP_bad_id], 2);
+	assert_int_equal(t.transcoded, 0);
+	transactions_free(&t);
+}
+
 static void test_windows_1252(void **state)
 {
 	(void)state;
@@ -372,6 +393,16 @@ static void test_dates(void **state)
 	t = take("customer,item,date\n1,a,3/4/2011\n,a,13/4/2011\n");
 	assert_string_equal(t.date_format, "d/m/Y");
 	assert_int_equal(t.time[0], 1301788800);
+	transactions_free(&t);
+
+	/* a file without dates behind one that has them */
+	put(0, "customer,item,date\n1,a,2011-01-01\n");
+	put(1, "customer,item\n1,b\n");
+	how = reading_of(2);
+	t = taken(&how);
+	assert_int_equal(t.time[0], 1293840000);
+	assert_true(t.time[1] == TRANSACTIONS_NO_TIME);
+	assert_int_equal(t.undated, 1);
 	transactions_free(&t);
 
 	t = take("customer,item,date\n1,a,\n2,a,nan\n");
@@ -552,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_examples_name_file_line_rule_and_value),
 		cmocka_unit_test(test_max_bad_and_strict),
 		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_long_ids_that_are_no_utf8),
 		cmocka_unit_test(test_windows_1252),
 		cmocka_unit_test(test_several_files_of_several_dialects),
 		cmocka_unit_test(test_dates),
