@@ -380,14 +380,16 @@ bool listener_backlog(void)
 {
 	struct pollfd p = {.fd = listener, .events = POLLIN};
 
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN);
+	return poll(&p, 1, 0) == 1 && p.revents == POLLIN;	/* a shut one is readable too, and hung up */
 }
 
-void listener_shut(void)
+void listener_shut(bool for_all)
 {
 	int never = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	accept_shut();
+	if (for_all)
+		shutdown(listener, SHUT_RDWR);
 	/* Without a descriptor the accept thread would spin on a readable listener until the process ends, which is
 	 * soon; it accepts nothing either way. */
 	if (never >= 0) {
