@@ -51,8 +51,6 @@ static bool describe(struct build *b, const struct transactions *t, struct fault
 {
 	struct model_head *h = &b->head;
 
-	if (!provenance_now(&h->created, why))
-		return false;
 	h->items = b->interactions.side[AXIS_ITEM].n;
 	h->customers = b->interactions.side[AXIS_CUSTOMER].n;
 	h->interactions = b->interactions.pairs;
@@ -149,14 +147,30 @@ static bool write_model(struct build *b, struct fault *why)
 	return ok;
 }
 
+/* The most memory this program had at a time, in bytes. Linux knows it for the program; getrusage() counts what its
+ * parent had before it became this program, too. */
+static uint64_t peak_memory(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long long kilobytes = 0;
+	struct rusage usage;
+	char line[128];
+
+	while (status && kilobytes == 0 && fgets(line, sizeof line, status))
+		if (sscanf(line, "VmHWM: %llu kB", &kilobytes) != 1)
+			kilobytes = 0;
+	if (status)
+		fclose(status);
+	if (kilobytes == 0 && getrusage(RUSAGE_SELF, &usage) == 0)
+		kilobytes = (unsigned long long)usage.ru_maxrss;
+	return kilobytes * 1024;
+}
+
 static bool summarise(struct build *b)
 {
-	struct rusage usage;
-
 	b->effort.threads = b->options.threads;
 	b->effort.total = clock_seconds() - b->progress.begun;
-	if (getrusage(RUSAGE_SELF, &usage) == 0)
-		b->effort.peak_memory = (uint64_t)usage.ru_maxrss * 1024;
+	b->effort.peak_memory = peak_memory();
 	if (b->options.json) {
 		json_t *all = report_json(b->options.output, &b->head, b->provenance);
 
@@ -193,8 +207,9 @@ int build_main(int argc, char **argv)
 		return status;
 	progress_open(&b.progress, b.options.quiet);
 
-	bool ok = destination_check(b.options.output, how->paths, how->path_count, &why) && digest_input(&b, &why) &&
-		  compute_rows(&b, &why) && write_model(&b, &why);
+	bool ok = provenance_now(&b.head.created, &why) &&
+		  destination_check(b.options.output, how->paths, how->path_count, &why) &&
+		  digest_input(&b, &why) && compute_rows(&b, &why) && write_model(&b, &why);
 
 	progress_clear(&b.progress);
 	if (!ok)

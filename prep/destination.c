@@ -3,30 +3,29 @@
 #include "destination.h"
 
 #include <errno.h>
-#include <libgen.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Make a file there and remove it: what a user, a read-only mount or a quota allows is only known by trying. */
 static bool check_folder(const char *path, struct fault *why)
 {
-	char copy[PATH_MAX];
-	struct stat st;
+	char aside[PATH_MAX];
 
-	if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy)
-		return fault_set(why, "--output: the path is longer than %d bytes", PATH_MAX - 1);
 	if (path[strlen(path) - 1] == '/')
 		return fault_set(why, "%s: must be a file, this is a folder", path);
-	const char *folder = dirname(copy);
+	if (snprintf(aside, sizeof aside, "%s.new.XXXXXX", path) >= (int)sizeof aside)
+		return fault_set(why, "--output: the path is longer than %d bytes", PATH_MAX - 12);
+	int fd = mkostemp(aside, O_CLOEXEC);
 
-	if (stat(folder, &st) != 0)
-		return fault_errno(why, "%s: can't write there, folder %s", path, folder);
-	if (!S_ISDIR(st.st_mode))
-		return fault_set(why, "%s: can't write there, %s is no folder", path, folder);
-	if (access(folder, W_OK | X_OK) != 0)
-		return fault_errno(why, "%s: can't write there, folder %s", path, folder);
+	if (fd < 0)
+		return fault_errno(why, "%s: can't write there", path);
+	unlink(aside);
+	close(fd);
 	return true;
 }
 
@@ -34,10 +33,8 @@ bool destination_check(const char *path, const char *const *inputs, unsigned inp
 {
 	struct stat out, in;
 
-	if (!check_folder(path, why))
-		return false;
 	if (stat(path, &out) != 0)
-		return errno == ENOENT || fault_errno(why, "%s: can't look at it", path);
+		return errno == ENOENT ? check_folder(path, why) : fault_errno(why, "%s: can't write there", path);
 	if (!S_ISREG(out.st_mode))
 		return fault_set(why, "%s: must be a regular file to be replaced, this is %s", path,
 				 S_ISDIR(out.st_mode) ? "a folder" : "a device, FIFO or socket");
@@ -48,5 +45,5 @@ bool destination_check(const char *path, const char *const *inputs, unsigned inp
 		    in.st_ino == out.st_ino)
 			return fault_set(why, "%s: is also an input, the model would replace it", path);
 	}
-	return true;
+	return check_folder(path, why);
 }

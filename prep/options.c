@@ -235,7 +235,7 @@ static bool one_model(const char **model, int argc, char **argv, const char *usa
 	if (optind == argc)
 		return wrong(usage, status, "name a MODEL", NULL);
 	if (optind + 1 < argc)
-		return wrong(usage, status, "one MODEL at a time, this is one more", argv[optind + 1]);
+		return wrong(usage, status, "name one MODEL, no more", NULL);
 	*model = argv[optind];
 	return true;
 }

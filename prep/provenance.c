@@ -79,7 +79,7 @@ json_t *provenance_make(const struct transactions *t, const struct build_options
 	char made[TIME_TEXT], until[TIME_TEXT];
 	bool dated = newest != TRANSACTIONS_NO_TIME;
 
-	return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:s?, s:s?, s:o}",
+	return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:s?, s:s?, s:o}",
 			 "program", "akin-prep " AKIN_VERSION,
 			 "created", time_utc(made, created),
 			 "data_until", dated ? time_of_data(until, newest) : NULL,
@@ -88,6 +88,7 @@ json_t *provenance_make(const struct transactions *t, const struct build_options
 			 "bytes_read", (json_int_t)t->bytes_read,
 			 "rows_read", (json_int_t)t->rows_read,
 			 "rows_kept", (json_int_t)t->rows,
+			 "rows_undated", (json_int_t)t->undated,
 			 "dropped", make_dropped(t),
 			 "fields_transcoded", (json_int_t)t->transcoded,
 			 "date_format", t->date_format,

@@ -51,7 +51,7 @@ static void print_read(FILE *to, const json_t *p)
 		fprintf(to, " and %lld more", number(p, "source_count") - (long long)json_array_size(all));
 	fputc('\n', to);
 	if (transcoded > 0)
-		fprintf(to, "          %lld fields were not UTF-8 and were taken as Windows-1252\n", transcoded);
+		fprintf(to, "          %lld texts were not UTF-8 and were taken as Windows-1252\n", transcoded);
 }
 
 static void print_kept(FILE *to, const json_t *p)
@@ -64,6 +64,9 @@ static void print_kept(FILE *to, const json_t *p)
 		fprintf(to, ", dates %s until %s",
 			words(format, sizeof format, p, "date_format") ? format : "of unknown form", until);
 	fputc('\n', to);
+	if (number(p, "rows_undated") > 0)
+		fprintf(to, "          %lld of them without a date, which never count as recent\n",
+			number(p, "rows_undated"));
 	if (words(off, sizeof off, p, "recency_off"))
 		fprintf(to, "          no recent popularity: %s\n", off);
 	for (int r = 0; r < DROPS; r++) {

@@ -37,6 +37,15 @@ static void print_padded(const char *text, int to)
 	printf("%s%*s", text, to - width(text), "");
 }
 
+/* Behind everything else; customers have none and items may have an empty one. */
+static void print_description(const json_t *one)
+{
+	char text[CELL];
+
+	if (json_string_length(json_object_get(one, "description")) > 0)
+		printf("  %s", cell(text, one, "description"));
+}
+
 static int widest_id(const json_t *array, int at_least)
 {
 	char id[CELL];
@@ -64,8 +73,7 @@ static void print_neighbours(const json_t *array, const char *what)
 		print_padded(cell(text, one, "id"), w);
 		printf("  %8.6f  %6lld  %6lld", json_number_value(json_object_get(one, "score")), number(one, "common"),
 		       number(one, "of"));
-		if (json_object_get(one, "description"))
-			printf("  %s", cell(text, one, "description"));
+		print_description(one);
 		putchar('\n');
 	}
 	if (json_array_size(array) == 0)
@@ -109,7 +117,8 @@ void show_text_customer(const json_t *customer)
 	json_array_foreach(items, i, one) {
 		printf("%4zu  ", i + 1);
 		print_padded(cell(text, one, "id"), w);
-		printf("  %s\n", cell(text, one, "description"));
+		print_description(one);
+		putchar('\n');
 	}
 	if ((long long)i < number(customer, "item_count"))
 		printf("      and %lld more\n", number(customer, "item_count") - (long long)i);

@@ -174,7 +174,7 @@ bool answer_redirect(struct answer *a, struct text path, struct text query)
 
 	if (!locate(location, sizeof location, &at, path))
 		return false;
-	if (query.at && (!locate(location, sizeof location, &at, (struct text){LITERAL("?")}) ||
+	if (query.len && (!locate(location, sizeof location, &at, (struct text){LITERAL("?")}) ||
 			 !locate(location, sizeof location, &at, query)))
 		return false;
 	memcpy(a->location, location, at + 1);

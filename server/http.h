@@ -46,7 +46,7 @@ void answer_string(struct answer *a, struct text s);		/* a JSON string with its 
 /* {"detail":"…"} with this status, instead of whatever was written. */
 void answer_detail(struct answer *a, int status, const char *detail);
 
-/* 307 to path, and to query when it has one, without a body. False, with nothing changed, when that is longer than
+/* 307 to path, with the query unless that is empty, without a body. False, with nothing changed, when that is longer than
  * `location` holds. Bytes that may not stand in a header are percent-encoded. */
 bool answer_redirect(struct answer *a, struct text path, struct text query);
 

@@ -1,7 +1,7 @@
-/* openapi.c - /openapi.json. The document is server/openapi.json, put into the program by the assembler (the Makefile
- * says that this object depends on it). @NAME@ in it is a place for what only the running program knows; where that is
- * a number and the place a whole string, the quotes go, so that the file is JSON before and after. Called by
- * serve.c; fails only as answers do. */
+/* openapi.c - /openapi.json. The document is server/openapi.json, put into the program by the assembler (the
+ * Makefile says that this object depends on it). @NAME@ in it is a place for what only the running program knows;
+ * where that is a number and the place a whole string, the quotes go, so that the file is JSON before and after.
+ * Called by serve.c; fails only as answers do. */
 #include "openapi.h"
 
 #include <stdio.h>
@@ -44,7 +44,8 @@ void openapi_write(struct answer *a, const struct settings *s)
 
 		if (!close)
 			break;
-		const char *value = value_of((struct text){open + 1, (size_t)(close - open) - 1}, s, number_text, &number);
+		struct text name = {open + 1, (size_t)(close - open) - 1};
+		const char *value = value_of(name, s, number_text, &number);
 
 		if (!value) {
 			look = close;	/* which may open another */

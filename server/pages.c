@@ -1,4 +1,4 @@
-/* pages.c - small pages about the service itself. Called by serve.c; fails only as answers do, when memory is short. */
+/* pages.c - small pages about the service itself. Called by serve.c; fails only as answers do. */
 #include "pages.h"
 
 #include <jansson.h>

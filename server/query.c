@@ -49,7 +49,7 @@ size_t query_unescape(char *out, size_t cap, struct text s, bool plus)
 	return len;
 }
 
-static bool is_space(int c) { return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f); }
+static bool is_space(int c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static bool is_digit(int c) { return c >= '0' && c <= '9'; }
 
 /* What Python's int() takes, ASCII only: spaces around, a sign, digits with single underscores between them. */

@@ -60,8 +60,8 @@ static bool listed(const struct neighbour *out, size_t n, uint32_t item)
 }
 
 /* Append of the ranked items those that neither customer has and that are not in out[from..total) yet. */
-static size_t fill_up(const struct model *m, const struct popular *ranked, size_t ranked_n, struct items a, struct items b,
-		      struct neighbour *out, size_t from, size_t total, size_t n)
+static size_t fill_up(const struct model *m, const struct popular *ranked, size_t ranked_n, struct items a,
+		      struct items b, struct neighbour *out, size_t from, size_t total, size_t n)
 {
 	size_t known = total;		/* what this ranking itself adds is distinct */
 
@@ -87,7 +87,7 @@ bool recommend_to_customer(struct recommendation *r, const struct packed *p, uin
 	else if (!ok)
 		return false;
 	r->near = r->total = differ(m, of_a, of_b, out, n);
-	/* Either the answer is full, or all that B has is A's or listed: the fill need only ask whether they have it. */
+	/* Now the answer is full, or all that B has is A's or listed: the fill need only ask whether they have it. */
 	if (fill == FILL_RECENT)
 		r->total = fill_up(m, m->recent, m->recent_count, of_a, of_b, out, r->near, r->total, n);
 	if (fill != FILL_NONE)

@@ -16,12 +16,12 @@ enum source { SOURCE_USER, SOURCE_ITEM, SOURCE_POPULAR };
  * rank it, and else 0. */
 struct recommendation {
 	size_t near, total;
-	struct neighbour nearest;	/* B and what A and B have in common; id is MODEL_NONE when A has no neighbour */
+	struct neighbour nearest;	/* B, and what A and B have in common; MODEL_NONE: there is no B */
 };
 
 /* Fill out[n] for customer a. fill chooses what short answers are filled with: FILL_RECENT is the popular items of
- * the last 30 days of the data and, when they end, those of all time. Allocates nothing while rows hold a head.
- * False: memory was short. */
+ * the last 30 days of the data and, when they end, those of all time. False: memory was short, which can't
+ * be while every row has a head. */
 bool recommend_to_customer(struct recommendation *r, const struct packed *p, uint32_t a, enum fill fill,
 			   struct neighbour *out, size_t n, struct scratch *s);
 

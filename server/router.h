@@ -16,7 +16,7 @@ enum match {
 
 struct route {
 	enum handler handler;		/* HANDLER_NONE unless MATCH_ROUTE */
-	struct text id;			/* decoded; of the path or of id_memory; empty where the template has none */
+	struct text id;			/* decoded; in the path or in id_memory; empty without one */
 	struct text path;		/* for MATCH_SLASH: the path without them, still encoded */
 	char id_memory[MODEL_MAX_ID + 1]; /* an id that fills it all is longer than any in a model */
 };

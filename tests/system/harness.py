@@ -140,6 +140,7 @@ class Server:
         self.folder, self.model, self.port = folder, model, free_port()
         self.log = folder / "server.log"
         settings = {"address": "127.0.0.1", "port": self.port, "model": model, "workers": 2, "threads": 8, **settings}
+        self.port = settings["port"]
         self.command = [*wrapper, str(SERVER), "-c", str(self.conf()), *map(str, arguments)]
         for key, value in settings.items():
             if value is not None:
@@ -200,14 +201,16 @@ class Server:
     def raw(self, data, timeout=PATIENCE, shut=False):
         """Send bytes on a fresh connection; all that comes until the server closes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as s:
-            s.sendall(data)
-            if shut:
-                s.shutdown(socket.SHUT_WR)
             parts = []
             try:
+                s.sendall(data)
+                if shut:
+                    s.shutdown(socket.SHUT_WR)
                 while part := s.recv(65536):
                     parts.append(part)
-            except ConnectionResetError:
+            except TimeoutError:
+                raise
+            except OSError:         # it was refused while we still sent
                 pass
             return b"".join(parts)
 

@@ -199,6 +199,9 @@ static void redirects(void **state)
 	assert_true(answer_redirect(&a, text("/m\r\nX: y\xff"), (struct text){NULL, 0}));
 	assert_string_equal(a.location, "/m%0D%0AX:%20y%FF");
 
+	assert_true(answer_redirect(&a, text("/metrics"), text("")));
+	assert_string_equal(a.location, "/metrics");
+
 	/* as long as it may be, and one longer */
 	memset(path, 'x', sizeof path);
 	assert_true(answer_redirect(&a, (struct text){path, sizeof a.location - 3}, (struct text){NULL, 0}));

@@ -64,6 +64,7 @@ static const struct {
 	{"n=%", 0, false, INTEGER},
 	{"n=%3", 0, false, INTEGER},
 	{"n=%zz", 0, false, INTEGER},
+	{"n=%1c7", 0, false, INTEGER},			/* no space to int() */
 	{"n=%FF", 0, false, INTEGER},
 	{"n=0", 0, false, SMALL},
 	{"n=-0", 0, false, SMALL},
