@@ -70,9 +70,9 @@ run: etc/packages/build.need etc/packages/run.need
 	@$(SUBMAKE) all model
 	@printf 'Try, from another terminal (Ctrl-C here stops the server):\n\n'
 	@printf '  curl %s\n' "'http://localhost:$(PORT)/predict/item/85123A?n=5'" \
-		"'http://localhost:$(PORT)/predict/user/12350?n=5&details=true'" "http://localhost:$(PORT)/model"
+		"'http://localhost:$(PORT)/predict/user/12350?n=1&details=true'" "http://localhost:$(PORT)/metrics"
 	@echo
-	@exec $(BUILD)/akin-server --model $(MODEL) --port $(PORT)
+	@exec $(BUILD)/akin-server -c etc/akin.conf --model $(MODEL) --port $(PORT)
 
 test: etc/packages/build.need etc/packages/test.need
 	@$(SUBMAKE) all units
