@@ -427,28 +427,6 @@ static void test_failing_source(void **state)
 	assert_false(csv_open(&c, next_piece, &p, &why));
 }
 
-/* Both ways to find the special bytes agree with a look at each. */
-static void test_scan(void **state)
-{
-	uint32_t seed = 7;
-
-	(void)state;
-	for (unsigned round = 0; round < 20000; round++) {
-		char block[SCAN_BYTES], delimiter = ",;\t|"[round % 4];
-		struct scan s;
-		uint64_t want = 0;
-
-		for (unsigned i = 0; i < SCAN_BYTES; i++) {
-			block[i] = round % 2 ? (char)dice(&seed) : "a,;\t|\"\n\r"[dice(&seed) % 8];
-			if (block[i] == delimiter || block[i] == '"' || block[i] == '\n')
-				want |= UINT64_C(1) << i;
-		}
-		scan_init(&s, delimiter);
-		assert_true(scan_block(&s, block) == want);
-		assert_true(scan_portable(&s, block) == want);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,7 +440,6 @@ int main(void)
 		cmocka_unit_test(test_endless_quote_swallows_one_line),
 		cmocka_unit_test(test_more_fields_than_can_be_looked_at),
 		cmocka_unit_test(test_failing_source),
-		cmocka_unit_test(test_scan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
