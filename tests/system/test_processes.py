@@ -211,7 +211,7 @@ def test_what_was_in_a_dead_workers_hands_is_told(start, model):
     until(in_hand(server, 1), "the answer to be in hand")
     os.kill(server.workers()[0], signal.SIGKILL)
     until(lambda: server.answers() and in_hand(server, 0)(), "nothing to be in hand")
-    assert server.metric("akin_requests_unanswered_total") == 1
+    assert server.metric("akin_requests_unanswered_total") in (1, 2)    # the scrape may not have been over either
     reader.close()
 
 
@@ -330,7 +330,9 @@ def test_out_of_descriptors_and_back(start, small):
 # -- a full /dev/shm, in a mount namespace of our own -------------------------------------------------------------
 
 def small_shm(size):
-    return ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"', "sh"]
+    """Nothing of it can be seen outside. Not all of / is made private, since in a chroot / is no mount."""
+    return ["unshare", "-m", "--propagation", "unchanged", "sh", "-c",
+            f'mount --make-rprivate /dev && mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"', "sh"]
 
 
 def can_unshare():
