@@ -205,9 +205,7 @@ static int closing_quote(struct csv *c, size_t start, size_t open, size_t *close
 		if (!quote)
 			break;
 		at = (size_t)(quote - c->buf);
-		if (at + 1 == c->end && !c->ended)
-			return STARVED;
-		if (at + 1 == c->end || c->buf[at + 1] != '"') {
+		if (at + 1 == c->end || c->buf[at + 1] != '"') {	/* at the end, quoted_record() sees to it */
 			*close = at;
 			return CSV_RECORD;
 		}
