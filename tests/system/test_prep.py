@@ -332,13 +332,22 @@ def test_examples_of_dropped_rows_have_file_line_rule_and_value(tmp_path):
     assert f"{path}:52: " in done.err and "six" in done.err
 
 
-@pytest.mark.parametrize("arguments", [[], ["bild"], ["build", "--neighbours", "x", "-"], ["build", "-j", "0", "-"],
-                                       ["build", "--max-bad", "2", "-"], ["build", "--delimiter", "ab", "-"],
-                                       ["build", "--date-format", "ymd?", "-"], ["show"], ["verify"],
-                                       ["build", "--nope"], ["show", "-n", "0", "x"], ["show", "--item", "a", "--customer", "b", "x"]])
+@pytest.mark.parametrize("arguments", [
+    ["bild"], ["build", "--neighbours", "x", "-"], ["build", "-j", "0", "-"], ["build", "--max-bad", "2", "-"],
+    ["build", "--max-bad", "0x1p-1", "-"], ["build", "--max-bad", "nan", "-"], ["build", "--max-bad", "", "-"],
+    ["build", "--delimiter", "ab", "-"], ["build", "--date-format", "ymd?", "-"], ["build", "--columns", "foo=1", "-"],
+    ["build", "--columns", "item", "-"], ["build", "--nope"], ["build", "-o"], ["show"], ["show", "a", "b"], ["verify"],
+    ["verify", "--item", "a", "b"], ["show", "-n", "0", "x"], ["show", "--item", "a", "--customer", "b", "x"]])
 def test_bad_command_lines(arguments):
     done = prep(*arguments, stdin=GOOD.encode())
-    assert done.returncode == 64 and done.err and not done.out, (done.returncode, done.err)
+    assert done.returncode == 64 and not done.out, (done.returncode, done.out)
+    assert done.err.count("\n") == 1 and done.err.startswith("akin-prep"), done.err
+
+
+def test_usage_is_shown_to_who_asks_and_to_who_says_nothing():
+    for arguments, status in ((["--help"], 0), (["build", "--help"], 0), (["verify", "-h"], 0), (["show", "-h"], 0), ([], 64)):
+        done = prep(*arguments)
+        assert done.returncode == status and "usage: akin-prep" in (done.err if status else done.out)
 
 
 def test_show_of_what_is_not_there(model):
