@@ -123,6 +123,12 @@ def test_dialect(tmp_path, delimiter, end, bom, last):
     assert show(done.model)["provenance"]["rows_read"] == 5
 
 
+def test_a_space_behind_every_delimiter(tmp_path):
+    done = accepts(tmp_path, '"CustomerID", "StockCode", "Description"\n"17850", "A", "LAMP, RED"\n "17850" , "B", x\n'
+                             '13047, A, x\n13047, "E", "x"\n')
+    assert show(done.model, "--item", "A")["description"] == "LAMP, RED"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252"])
 def test_text_is_stored_as_utf8(tmp_path, encoding):
     text = "CustomerID,StockCode,Description\n1,Ä1,£ café\n1,B,plain\n"

@@ -105,7 +105,11 @@ static const struct {
 	{"\"a\nb\r\nc\",d\r\ne\n", "1:a\nb\r\nc|d|\n4:e|\n"},
 	{"a,\"b\"\r\n\"c\"\r", "1:a|b|\n2:c|\n"},
 	{"12\" ruler,6\" nail\n", "1:12\" ruler|6\" nail|\n"},
-	{"x, \"y, z\"\n", "1:x| \"y| z\"|\n"},
+	{"x, \"y, z\"\n", "1:x|y, z|\n"},
+	{" \"1\",A, \t\"B\" , C \n", "1:1|A|B| C |\n"},
+	{" \"a\" \r\n\t\"b\"\t\"\n \"c\" ", "1:a|\n2!quote\n3:c|\n"},
+	{"a, \"b\" c\nd, e \"f\"\n", "1!quote\n2:d| e \"f\"|\n"},
+	{"a, \"b\nc\",\" d \"\n \"\"\" e\"\n \"\"\n", "1:a|b\nc| d |\n3:\" e|\n4:|\n"},
 	{"a,\"b\"c,d\ne,f\n", "1!quote\n2:e|f|\n"},
 	{"a,\"b,c\nd,e\nf,g\n", "1!quote\n2:d|e|\n3:f|g|\n"},
 	{"a,\"b,c\nd,\"e\"\nf,g\n", "1!quote\n2:d|e|\n3:f|g|\n"},
@@ -148,6 +152,15 @@ static void test_other_delimiters(void **state)
 	}
 }
 
+static size_t blanks(const char *s, size_t at, size_t n)
+{
+	size_t from = at;
+
+	while (at < n && (s[at] == ' ' || s[at] == '\t'))
+		at++;
+	return at - from;
+}
+
 /* The rules of csv.h but the limits, for a text that is all there. */
 static struct record_log naive_log(const char *s, size_t n)
 {
@@ -159,13 +172,17 @@ static struct record_log naive_log(const char *s, size_t n)
 		struct record_log r = {0};
 		uint64_t lines = 0;		/* feeds inside the record so far */
 		size_t at = pos;
-		bool bad = false;
+		bool bad = false, quoted = false;
 
 		add(&r, "", 0);
 		for (;;) {
-			if (at < n && s[at] == '"') {
-				size_t open = at++;
+			size_t open = at + blanks(s, at, n);
+
+			if (open < n && s[open] == '"') {
 				uint64_t feeds = 0;
+
+				quoted = true;
+				at = open + 1;
 
 				for (; at < n; at++) {
 					if (s[at] == '"' && (at + 1 == n || s[at + 1] != '"'))
@@ -176,6 +193,7 @@ static struct record_log naive_log(const char *s, size_t n)
 				}
 				bad = at == n;
 				at++;
+				at += bad ? 0 : blanks(s, at, n);
 				if (!bad && at < n && s[at] == '\r' && (at + 1 == n || s[at + 1] == '\n'))
 					at++;
 				bad = bad || (at < n && s[at] != ',' && s[at] != '\n');
@@ -201,7 +219,7 @@ static struct record_log naive_log(const char *s, size_t n)
 			add_line(&l, line + lines, "!quote\n");
 			while (at < n && s[at] != '\n')
 				at++;
-		} else if (s[pos] != '"' && strcmp(r.text, "|") == 0) {
+		} else if (!quoted && strcmp(r.text, "|") == 0) {
 			/* an empty line */
 		} else {
 			add_line(&l, line, ":");
@@ -223,7 +241,7 @@ static uint32_t dice(uint32_t *state)
 
 static void test_random_short_texts(void **state)
 {
-	static const char alphabet[] = "aab,,\"\"\"\r\n\n";
+	static const char alphabet[] = "aab,,\"\"\"\r\n\n  \t";
 	uint32_t seed = 20111209;
 
 	(void)state;
@@ -275,7 +293,7 @@ static void test_random_long_texts(void **state)
 /* What needs a look ahead, with the edge of a block at every place in it. */
 static void test_quotes_at_the_edge_of_a_block(void **state)
 {
-	static const char tail[] = "\"a\"\"b\",\"c\nd\"\r\n\"\"\"\",\"e\"\r\nf\"\",g\r\n\"h\"x\ni\n\"j";
+	static const char tail[] = "\"a\"\"b\",\"c\nd\"\r\n\"\"\"\",\"e\"\r\nf\"\",g\r\n\"h\"x\ni\n \"k\" \t, \t\"l\nm\"  \r\n\"n\" x\no\n \"j";
 	char *in = malloc(CSV_BLOCK + sizeof tail);
 
 	(void)state;
