@@ -14,7 +14,7 @@
 
 #define SHOWN_DEFAULT 10
 #define SHOWN_MAX     1000000
-#define EXAMPLES      5
+#define EXAMPLES      3
 
 static const char build_usage[] =
 	"usage: akin-prep build [options] [-o MODEL] [FILE...]\n"

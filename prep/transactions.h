@@ -71,8 +71,7 @@ struct reading {
 	double max_bad;			/* share of malformed rows that refuses the input; 0.10 is the default */
 	bool strict;			/* the first malformed row refuses it */
 	bool quiet;
-	unsigned examples;		/* rows to show as file:line, so many of the sound ones that do not count and
-					 * so many of the malformed; 5 is the default */
+	unsigned examples;		/* rows to show as file:line, for each reason; 3 is the default */
 	void (*note)(void *of, const char *line); /* one line about the input (an example, a warning); may be NULL */
 	void (*progress)(void *of, uint64_t done, uint64_t total); /* bytes; total 0 when not known; may be NULL */
 	void *of;

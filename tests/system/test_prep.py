@@ -1,6 +1,7 @@
 """akin-prep on small inputs written by hand: dialects, filters, counts of what is dropped, and bad input."""
 import json
 import os
+import re
 import subprocess
 import threading
 
@@ -336,6 +337,14 @@ def test_examples_of_dropped_rows_have_file_line_rule_and_value(tmp_path):
     done = prep("build", "-o", tmp_path / "m", path)
     assert done.returncode == 0
     assert f"{path}:52: " in done.err and "six" in done.err
+
+
+def test_a_frequent_reason_leaves_room_for_the_examples_of_others(tmp_path):
+    raw = "CustomerID,StockCode,Quantity\n" + "1,A,-1\n" * 40 + ",A,1\n" * 40 + "1,A,1\n"
+    for options, lines in (([], [2, 3, 4, 42, 43, 44]), (["-v"], [*range(2, 32), *range(42, 72)]), (["-q"], [])):
+        done = build(tmp_path, raw, *options)
+        assert done.returncode == 0
+        assert re.findall(r"^stdin:(\d+): ", done.err, re.M) == list(map(str, lines))
 
 
 @pytest.mark.parametrize("arguments", [
