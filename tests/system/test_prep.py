@@ -265,8 +265,9 @@ def bad_build(tmp_path, *arguments, stdin=b""):
     (b"\x04\x22\x4d\x18" + b"\xff" * 100, ["LZ4"]),
     (b"\x1f\x8b\x08\x00" + b"\x00" * 100, []),
     (b"PK\x03\x04" + b"\x00" * 100, []),
+    (b"\x02\x21\x4c\x18" + b"\x00" * 100, ["LZ4"]),
 ], ids=["empty", "newline", "header only", "no customer column", "no item column", "column twice", "no row kept",
-        "short row", "bad quantity", "unended quote", "1 MB field", "all bytes", "zeros", "elf", "bad lz4", "gzip", "zip"])
+        "short row", "bad quantity", "unended quote", "1 MB field", "all bytes", "zeros", "elf", "bad lz4", "gzip", "zip", "old lz4"])
 def test_bad_input(tmp_path, raw, words):
     refused(bad_build(tmp_path, "-", stdin=raw), *words)
 
