@@ -2,6 +2,7 @@
  * next begins. Any failure is one line, and the model that is there stays as it was. */
 #include "build.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -205,6 +206,7 @@ int build_main(int argc, char **argv)
 
 	if (!options_build(&b.options, argc, argv, &status))
 		return status;
+	signal(SIGXFSZ, SIG_IGN);	/* too large a file is a failed write(), and its reason is said */
 	progress_open(&b.progress, b.options.quiet);
 
 	bool ok = provenance_now(&b.head.created, &why) &&

@@ -387,6 +387,13 @@ def test_a_full_disk_is_said(tmp_path):
     assert done.returncode == 1 and b"No space left" in done.stderr
 
 
+def test_a_file_size_limit_is_said_and_nothing_is_left(tmp_path):
+    out = tmp_path / "m"
+    done = subprocess.run(["/bin/sh", "-c", 'ulimit -f 4; exec "$@"', "sh", harness.PREP, "build", "-q", "-o", out,
+                           independent.DATA], capture_output=True, timeout=harness.PATIENCE)
+    assert done.returncode == 1 and b"File too large" in done.stderr and not list(tmp_path.iterdir())
+
+
 def test_a_catalogue_too_large_for_whole_rows(tmp_path):
     """9000 items: above the limit up to which the server keeps rests; the answers are the same."""
     rows = [f"{c},I{(c * 7919 + k * 31) % 9000:04}" for c in range(1500) for k in range(12)] + \
