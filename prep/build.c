@@ -37,14 +37,7 @@ static bool read_input(struct build *b, struct transactions *t, struct fault *wh
 	how->progress = progress_step;
 	how->of = &b->progress;
 	progress_phase(&b->progress, "reading");
-	if (!transactions_read(t, how, why))
-		return false;
-	if (t->rows > 0)
-		return true;
-	fault_set(why, "no row was kept of the %llu read: a model needs at least one purchase",
-		  (unsigned long long)t->rows_read);
-	transactions_free(t);
-	return false;
+	return transactions_read(t, how, why);
 }
 
 /* Everything that is said of the model as a whole. */

@@ -2,7 +2,7 @@
  *
  * A fault carries the place, the rule and the value seen, ready for a log line or a terminal, for a reader who
  * does not know our source: "shop.csv:12: quantity must be a number, not 'six'". The callee fills it, the caller
- * prints it; nothing below server/main.c and prep/main.c prints or exits by itself. */
+ * prints it; nothing in shm/ prints or exits by itself. */
 #ifndef AKIN_FAULT_H
 #define AKIN_FAULT_H
 
