@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "columns.h"
+#include "dates.h"
 #include "similarity.h"
 
 #define SHOWN_DEFAULT 10
@@ -138,12 +139,6 @@ static bool parse_neighbours(const char *text, struct build_options *o)
 	return true;
 }
 
-static bool is_date_format(const char *text)
-{
-	return strcmp(text, "mdy") == 0 || strcmp(text, "dmy") == 0 || strcmp(text, "iso") == 0 ||
-	       strcmp(text, "none") == 0;
-}
-
 static unsigned processors(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -171,6 +166,7 @@ static const struct option build_longs[] = {
 static bool build_option(struct build_options *o, int option, struct fault *why)
 {
 	struct column_wishes wishes;
+	struct dates dates;
 	unsigned long n;
 
 	switch (option) {
@@ -189,7 +185,7 @@ static bool build_option(struct build_options *o, int option, struct fault *why)
 		return columns_wish(&wishes, optarg, why);	/* whether there are such columns is seen later */
 	case OPT_DATE_FORMAT:
 		o->reading.date_format = optarg;
-		return is_date_format(optarg) || must(why, "--date-format must be mdy, dmy, iso or none");
+		return strcmp(optarg, "none") == 0 || dates_init(&dates, optarg, why);
 	case OPT_DELIMITER:
 		return parse_delimiter(optarg, &o->reading.delimiter) ||
 		       must(why, "--delimiter must be one character, comma, semicolon, tab or pipe");
