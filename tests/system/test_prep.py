@@ -321,6 +321,14 @@ def test_the_input_is_not_overwritten(tmp_path):
     assert path.read_text() == GOOD
 
 
+def test_a_link_at_the_output_is_replaced_and_what_it_leads_to_stays(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_text("as it was")
+    link.symlink_to(real)
+    assert build(tmp_path, GOOD, "-q", name="link").returncode == 0
+    assert real.read_text() == "as it was" and not link.is_symlink() and prep("verify", link).returncode == 0
+
+
 def test_ten_percent_is_the_limit_of_malformed_rows(tmp_path):
     good, bad = "1,A,1\n2,B,1\n" * 45, "1,A,six\n"
     raw = "CustomerID,StockCode,Quantity\n" + good + bad * 10
