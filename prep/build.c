@@ -89,7 +89,7 @@ static bool compute_rows(struct build *b, struct fault *why)
 
 	for (int k = 0; k < AXES; k++) {
 		struct axis own = interactions_axis(&b->interactions, k);
-		struct axis other = interactions_axis(&b->interactions, k == AXIS_ITEM ? AXIS_CUSTOMER : AXIS_ITEM);
+		struct axis other = interactions_axis(&b->interactions, axis_other((enum axis_kind)k));
 
 		progress_phase(&b->progress, phase[k]);
 		if (!similarity_build(&b->similarity[k], &own, &other, b->options.row_limit, b->options.threads, &progress,

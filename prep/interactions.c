@@ -32,9 +32,7 @@ static int compare_ids(const void *a, const void *b)
 
 	if (x->prefix != y->prefix)
 		return x->prefix < y->prefix ? -1 : 1;
-	int order = memcmp(x->at, y->at, x->len < y->len ? x->len : y->len);
-
-	return order ? order : (x->len > y->len) - (x->len < y->len);
+	return text_order((struct text){x->at, x->len}, (struct text){y->at, y->len});
 }
 
 static uint64_t first_eight(const char *at, size_t len)

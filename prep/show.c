@@ -29,7 +29,7 @@ static json_t *forget(json_t *incomplete)
 static bool find_neighbours(const struct model *m, enum axis_kind kind, uint32_t i, size_t n,
 			    const struct neighbour **row, struct neighbour **own, size_t *count)
 {
-	const struct axis *a = &m->axis[kind], *other = &m->axis[kind == AXIS_ITEM ? AXIS_CUSTOMER : AXIS_ITEM];
+	const struct axis *a = &m->axis[kind], *other = &m->axis[axis_other(kind)];
 	size_t stored = (size_t)(a->row_start[i + 1] - a->row_start[i]);
 
 	*own = NULL;
