@@ -20,7 +20,9 @@
  * 5. Queueing. A connection that waits in a worker's queue waits for that worker; one in the kernel's can be taken
  *    by any. So the queue is 1 long. While one waits there, answers close their connections: idle keep-alive
  *    connections hold a thread each, and would starve the rest.
- * 6. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
+ * 6. Time. civetweb limits each wait for bytes, not the sum of them. waiting.c, which defines the poll() and recv()
+ *    that civetweb calls, gives the whole of a request, and of an answer, its deadline.
+ * 7. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
  *    a descriptor that is never readable, connections are closed with their next answer, and the process exits. */
 #include "listener.h"
 
@@ -46,6 +48,7 @@
 #include "framing.h"
 #include "log.h"
 #include "serve.h"
+#include "waiting.h"
 
 #define STACK	    (512 * 1024)	/* a thread's; the system's 8 MB would only swell the books */
 #define START_MS    10000		/* for all threads to come up */
@@ -56,7 +59,7 @@ struct seat {
 	_Alignas(64) struct serve_thread serve;
 	_Atomic bool answering;
 	_Atomic uint64_t answers;
-	int64_t quiet_since;		/* ms; its connection was begun, or its last answer sent */
+	struct waiting wait;		/* since its connection was begun, or its last answer sent */
 	bool first;			/* nothing was answered on its connection yet */
 };
 
@@ -100,8 +103,9 @@ static const char *header(const struct request *q, const char *name)
 }
 
 /* Throw away the body, if that leaves the connection where the next request begins. A client that waits for a word
- * before it sends gets the answer instead. Where civetweb's chunks end is not told well enough to go on behind. */
-static bool skip_body(struct mg_connection *c, const struct framing *f)
+ * before it sends gets the answer instead. Where civetweb's chunks end is not told well enough to go on behind.
+ * The time for a first request includes its body; of a later one, only the head had to come in the idle time. */
+static bool skip_body(struct mg_connection *c, struct seat *seat, const struct framing *f)
 {
 	char sink[4096];
 	uint64_t left = f->chunked ? settings->max_body_bytes : f->length;
@@ -110,6 +114,8 @@ static bool skip_body(struct mg_connection *c, const struct framing *f)
 		return true;
 	if (f->expects || left > settings->max_body_bytes)
 		return false;
+	if (!seat->first)
+		waiting_allow(&seat->wait, settings->request_timeout_ms);
 	while (left > 0) {
 		int n = mg_read(c, sink, left < sizeof sink ? (size_t)left : sizeof sink);
 
@@ -141,6 +147,7 @@ static int send_answer(struct mg_connection *c, struct seat *seat, const char *m
 	const char *message = answer_message(a, keep, method && strcmp(method, "HEAD") == 0, &len);
 	int status = answer_status(a);
 
+	waiting_allow(&seat->wait, settings->request_timeout_ms);
 	if (mg_write(c, message, len) != (int)len)
 		keep = false;
 	if (!keep)
@@ -160,7 +167,7 @@ static void mark_done(struct seat *seat)
 
 	if (answers == 0)
 		atomic_store(answered, 1);
-	seat->quiet_since = clock_ms();
+	waiting_from(&seat->wait, settings->keep_alive_ms, true);
 	seat->first = false;
 	atomic_store_explicit(&seat->answers, answers + 1, memory_order_relaxed);
 	atomic_store_explicit(&seat->answering, false, memory_order_release);
@@ -174,7 +181,7 @@ static int on_request(struct mg_connection *c)
 
 	mark_begun(seat);
 	read_framing(&f, r);
-	bool keep = f.keep && skip_body(c, &f) && may_keep();
+	bool keep = f.keep && skip_body(c, seat, &f) && may_keep();
 
 	if (f.status) {
 		serve_refused(&seat->serve, r->request_method, f.status, f.reason);
@@ -214,7 +221,7 @@ static int on_refusal(struct mg_connection *c, int status, const char *message)
 	} else if (status == 411) {
 		status = 400;
 		reason = "Content-Length must be one decimal number";
-	} else if (clock_ms() - seat->quiet_since >=
+	} else if (clock_ms() - atomic_load_explicit(&seat->wait.since, memory_order_relaxed) >=
 		   (seat->first ? settings->request_timeout_ms : settings->keep_alive_ms)) {
 		status = 408;
 		reason = "the request did not arrive in time";
@@ -230,7 +237,8 @@ static int on_begin(const struct mg_connection *c, void **data)
 	struct seat *seat = mg_get_thread_pointer(c);
 
 	(void)data;
-	seat->quiet_since = clock_ms();
+	waiting_from(&seat->wait, settings->request_timeout_ms, false);
+	seat->wait.ended = false;
 	seat->first = true;
 	atomic_fetch_add(&begun, 1);
 	return 0;
@@ -284,10 +292,12 @@ static void *on_thread(const struct mg_context *context, int type)
 {
 	struct seat *seat = NULL;
 
-	if (type == 0)
+	if (type == 0) {
 		take_over_placeholder(context);
-	else if (type == 1)
+	} else if (type == 1) {
 		seat = &seats[atomic_fetch_add(&seats_taken, 1)];
+		waiting_as(&seat->wait);
+	}
 	sem_post(&up);
 	return seat;
 }

@@ -1,6 +1,7 @@
 """The HTTP surface: routes, bad parameters, methods, ids in all their spellings, connections."""
 import json
 import socket
+import time
 from urllib.parse import quote
 
 import pytest
@@ -236,6 +237,63 @@ def test_junk_gets_at_most_a_4xx(server, junk):
     assert reply == b"" or 200 <= status_of(reply) < 500 or status_of(reply) in (501, 505), reply[:200]
     assert server.get("/predict/item/A?n=1").json["total"] == 1
     assert len(server.workers()) == 1 and "died" not in server.logged()
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory):
+    """A server that gives a request one second."""
+    folder = tmp_path_factory.mktemp("hasty")
+    assert harness.prep("build", "-o", folder / "m", "-", stdin=harness.csv_bytes(ROWS)).returncode == 0
+    server = harness.Server(folder, folder / "m", workers=1, request_timeout_ms=1000, keep_alive_ms=60000)
+    yield server
+    try:
+        assert server.stop() == 0, server.logged()
+    finally:
+        server.kill()
+
+
+def trickle(server, head, byte, count=10**6, before=()):
+    """Send head, then byte by byte for as long as nothing is answered; the answer, and the seconds it took."""
+    with socket.create_connection(("127.0.0.1", server.port)) as s:
+        s.settimeout(harness.PATIENCE)
+        for request in before:
+            s.sendall(request)
+            assert status_of(s.recv(65536)) == 200
+        began, reply = time.monotonic(), b""
+        s.sendall(head)
+        while time.monotonic() - began < harness.PATIENCE:
+            s.settimeout(0.1 if count > 0 else harness.PATIENCE)
+            try:
+                part = s.recv(65536)
+                if not part:
+                    return reply, time.monotonic() - began
+                reply += part
+            except TimeoutError:
+                s.sendall(byte)
+                count -= 1
+            except ConnectionResetError:
+                return reply, time.monotonic() - began
+    raise AssertionError(f"still held after {harness.PATIENCE} s")
+
+
+LENGTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
+CHUNKED = b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nea60\r\n"
+
+
+@pytest.mark.parametrize("head, byte, count, status", [
+    (LENGTH, b"x", 10**6, 200), (LENGTH, b"x", 3, 200), (CHUNKED, b"x", 10**6, 200), (CHUNKED, b"x", 3, 200),
+    (b"GET / HT", b"T", 10**6, 408), (b"GET / HT", b"T", 3, 408),
+], ids=["length", "length, then silence", "chunked", "chunked, then silence", "head", "head, then silence"])
+def test_a_trickled_request_has_one_deadline(hasty, head, byte, count, status):
+    reply, took = trickle(hasty, head, byte, count)
+    assert status_of(reply) == status and b"Connection: close" in reply
+    assert 0.9 <= took < 1.9, took
+    assert hasty.get("/").status == 200
+
+
+def test_a_trickled_body_of_a_later_request_has_one_deadline_too(hasty):
+    reply, took = trickle(hasty, LENGTH, b"x", before=[b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
+    assert status_of(reply) == 200 and 0.9 <= took < 1.9, took
 
 
 def test_half_a_request_and_gone(server):
