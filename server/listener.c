@@ -18,8 +18,9 @@
  *    We decide before (framing.c), and mg_disable_keep_alive() makes a "close" stick; what we call "keep-alive" is a
  *    subset of what civetweb keeps. A body that is not read would stop that, so small ones are read first.
  * 5. Queueing. A connection that waits in a worker's queue waits for that worker; one in the kernel's can be taken
- *    by any. So the queue is 1 long. While one waits there, answers close their connections: idle keep-alive
- *    connections hold a thread each, and would starve the rest.
+ *    by any. So accept() takes none while every thread has one, and its own queue, 1 long, is always drained at
+ *    once. Idle keep-alive connections hold a thread each, and would starve the rest: when no worker has a thread
+ *    to spare, the one that has been idle longest is ended, or else the next answer closes its connection.
  * 6. Time. civetweb limits each wait for bytes, not the sum of them. waiting.c, which defines the poll() and recv()
  *    that civetweb calls, gives the whole of a request, and of an answer, its deadline.
  * 7. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
@@ -30,7 +31,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -44,6 +44,7 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "bind.h"
 #include "clock.h"
 #include "framing.h"
 #include "log.h"
@@ -51,8 +52,8 @@
 #include "waiting.h"
 
 #define STACK	    (512 * 1024)	/* a thread's; the system's 8 MB would only swell the books */
+#define IDLE_MS	    100			/* silence after which a kept connection counts as idle, when threads are short */
 #define START_MS    10000		/* for all threads to come up */
-#define PLACEHOLDER_LIMIT 65536		/* descriptors looked through for the placeholder */
 
 /* A thread of civetweb's, for as long as it lives. */
 struct seat {
@@ -126,17 +127,11 @@ static bool skip_body(struct mg_connection *c, struct seat *seat, const struct f
 	return !f->chunked;
 }
 
-/* Every thread has a connection, and another one waits for a thread. */
-static bool crowded(void)
+/* The last question of all: who claims has to close. */
+static bool may_keep(const struct seat *seat)
 {
-	uint32_t taken = atomic_load_explicit(&begun, memory_order_relaxed);
-
-	return taken >= settings->threads && accept_connections() > taken;
-}
-
-static bool may_keep(void)
-{
-	return settings->keep_alive_ms > 0 && !atomic_load_explicit(&draining, memory_order_relaxed) && !crowded();
+	return settings->keep_alive_ms > 0 && !atomic_load_explicit(&draining, memory_order_relaxed) &&
+	       !seat->wait.ended && !accept_claim();
 }
 
 /* Send what serve() has left in the seat. Returns its status. */
@@ -181,7 +176,7 @@ static int on_request(struct mg_connection *c)
 
 	mark_begun(seat);
 	read_framing(&f, r);
-	bool keep = f.keep && skip_body(c, seat, &f) && may_keep();
+	bool keep = f.keep && skip_body(c, seat, &f) && may_keep(seat);
 
 	if (f.status) {
 		serve_refused(&seat->serve, r->request_method, f.status, f.reason);
@@ -232,6 +227,24 @@ static int on_refusal(struct mg_connection *c, int status, const char *message)
 	return 0;
 }
 
+/* For accept(): end the connection that has been idle longest, if that is long enough for its client to be no busy
+ * one that is about to send. */
+static bool end_idle(void)
+{
+	int64_t oldest = clock_ms() - IDLE_MS;
+	struct seat *found = NULL;
+
+	for (uint32_t i = 0; i < settings->threads; i++) {
+		int64_t since = atomic_load_explicit(&seats[i].wait.since, memory_order_relaxed);
+
+		if (since <= oldest && waiting_idle(&seats[i].wait)) {
+			oldest = since;
+			found = &seats[i];
+		}
+	}
+	return found && waiting_call_off(&found->wait);
+}
+
 static int on_begin(const struct mg_connection *c, void **data)
 {
 	struct seat *seat = mg_get_thread_pointer(c);
@@ -260,18 +273,6 @@ static int on_message(const struct mg_connection *c, const char *message)
 
 /* Starting */
 
-static bool listens_on(int fd, int port)
-{
-	struct sockaddr_in a;
-	socklen_t len = sizeof a;
-	int listening = 0;
-	socklen_t size = sizeof listening;
-
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening && fd != inherited &&
-	       getsockname(fd, (struct sockaddr *)&a, &len) == 0 && a.sin_family == AF_INET && ntohs(a.sin_port) == port &&
-	       a.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
-}
-
 /* In the accept thread, before its first poll. On failure `listener` stays -1, which listener_start() looks at. */
 static void take_over_placeholder(const struct mg_context *context)
 {
@@ -279,13 +280,10 @@ static void take_over_placeholder(const struct mg_context *context)
 
 	if (mg_get_server_ports(context, 1, &port) != 1)
 		return;
-	for (int fd = 0; fd < PLACEHOLDER_LIMIT; fd++) {
-		if (listens_on(fd, port.port)) {
-			if (dup3(inherited, fd, O_CLOEXEC) == fd)
-				listener = fd;
-			return;
-		}
-	}
+	int fd = bind_find_loopback(port.port, inherited);
+
+	if (fd >= 0 && dup3(inherited, fd, O_CLOEXEC) == fd)
+		listener = fd;
 }
 
 static void *on_thread(const struct mg_context *context, int type)
@@ -377,6 +375,7 @@ bool listener_start(const struct settings *s, int socket, _Atomic uint32_t *answ
 	snprintf(head, sizeof head, "%u", s->max_head_bytes);
 	if (!accept_open(why) || !prepare(why))
 		return false;
+	accept_limit(s->threads, end_idle);
 	mg_init_library(0);
 	if (!mg_start(&callbacks, NULL, options))
 		return fault_set(why, "civetweb can't start %u threads", s->threads);
