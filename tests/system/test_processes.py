@@ -273,6 +273,50 @@ def test_every_log_line_is_one_sentence(start, small):
         assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warn|info|debug) \S+\[\d+\]: \S", line), line
 
 
+def test_a_log_that_nobody_reads_stops_nothing(start, small, tmp_path):
+    """stderr is a pipe, as under a supervisor, and its reader has stalled."""
+    pipe = tmp_path / "stderr"
+    os.mkfifo(pipe)
+    reader, filler = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+
+    def fill():
+        for size in (4096, 1):
+            try:
+                while True:
+                    os.write(filler, b"#" * size)
+            except BlockingIOError:
+                pass
+
+    def read():
+        parts = []
+        try:
+            while part := os.read(reader, 1 << 16):
+                parts.append(part)
+        except BlockingIOError:
+            pass
+        return b"".join(parts).decode()
+
+    server = start(small(ROWS), wrapper=["sh", "-c", 'exec "$@" 2> "$0"', str(pipe)], log_level="debug")
+    flags = re.search(r"flags:\s+(\d+)", harness.pathlib.Path(f"/proc/{server.pid}/fdinfo/2").read_text())[1]
+    assert not int(flags, 8) & os.O_NONBLOCK        # that would be everybody's who has this pipe
+    fill()
+    for generation in range(2, 6):
+        server.hup()
+        assert server.generation() == generation
+    victim = server.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: victim not in server.workers() and len(server.workers()) == 2 and fine(server), "a new worker")
+    read()
+    server.hup()
+    said = read()
+    lost = re.search(r"warn master\S+ (\d+) log lines before this one could not be written\n.*generation 6 is", said)
+    assert lost and int(lost[1]) >= 5, said
+    fill()
+    assert server.stop() == 0
+    os.close(reader)
+    os.close(filler)
+
+
 def test_pid_file(start, small, tmp_path):
     path = tmp_path / "akin.pid"
     server = start(small(ROWS), pid_file=path)
