@@ -49,6 +49,24 @@ def test_a_worker_that_crashes_is_replaced(start, small):
     assert str(victim) in server.logged()
 
 
+def test_workers_are_replaced_when_the_names_are_gone(start, small):
+    """As systemd's RemoveIPC or an rm leaves it."""
+    server = start(small(ROWS), workers=2)
+    for generation in (1, 2):
+        assert server.segments()
+        for name in server.segments():
+            (harness.SHM / name).unlink()
+        for victim in server.workers():
+            os.kill(victim, signal.SIGKILL)
+            until(lambda: victim not in server.workers() and len(server.workers()) == 2, "a new worker")
+        until(lambda: server.answers() and server.metric("akin_workers", state="serving") == 2, "both to serve")
+        for _ in range(10):
+            assert fine(server) and server.get("/predict/item/A").generation == generation
+        if generation == 1:
+            server.hup()
+    assert "never served" not in server.logged()
+
+
 def test_requests_go_on_while_idle_workers_are_killed(start, small):
     """A listener that workers share loses no connection that waits when one of them dies."""
     server = start(small(ROWS), workers=2, threads=16)
