@@ -50,7 +50,10 @@ static enum reload_result read_image(struct segment *s, const char *name, const 
 
 	if (fd < 0)
 		return result;
-	if (!segment_create(s, name, packed_model_offset() + *size, 0, why)) {
+	if (!model_file_check(fd, *size, why)) {
+		fault_at(why, "%s", path);
+		result = RELOAD_INVALID;
+	} else if (!segment_create(s, name, packed_model_offset() + *size, 0, why)) {
 		fault_at(why, "%s", path);
 		result = RELOAD_NO_MEMORY;
 	} else if (model_file_read(fd, s->at + packed_model_offset(), *size, why)) {
