@@ -202,27 +202,17 @@ static int on_request(struct mg_connection *c)
 static int on_refusal(struct mg_connection *c, int status, const char *message)
 {
 	struct seat *seat = mg_get_thread_pointer(c);
-	const char *reason = "the request can't be read";
-	const char *method = NULL;
+	bool late = clock_ms() - atomic_load_explicit(&seat->wait.since, memory_order_relaxed) >=
+		    (seat->first ? settings->request_timeout_ms : settings->keep_alive_ms);
+	bool full = seat->wait.full;
+	const char *method = status == 505 ? mg_get_request_info(c)->request_method : NULL, *reason;
 
-	(void)message;
 	mark_begun(seat);
-	if (status == 505) {
-		reason = "HTTP/1.0 and HTTP/1.1 are spoken here";
-		method = mg_get_request_info(c)->request_method;
-	} else if (status == 413) {
-		status = 431;
-		reason = "the request line and its header fields are too long";
-	} else if (status == 411) {
-		status = 400;
-		reason = "Content-Length must be one decimal number";
-	} else if (clock_ms() - atomic_load_explicit(&seat->wait.since, memory_order_relaxed) >=
-		   (seat->first ? settings->request_timeout_ms : settings->keep_alive_ms)) {
-		status = 408;
-		reason = "the request did not arrive in time";
-	}
+	status = framing_refusal(status, message, full, late, &reason);
 	serve_refused(&seat->serve, method, status, reason);
 	send_answer(c, seat, method, false);
+	if (full)
+		waiting_discard(&seat->wait);
 	mark_done(seat);
 	return 0;
 }

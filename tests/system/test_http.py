@@ -296,6 +296,52 @@ def test_a_trickled_body_of_a_later_request_has_one_deadline_too(hasty):
     assert status_of(reply) == 200 and 0.9 <= took < 1.9, took
 
 
+def detail(reply):
+    return json.loads(reply.partition(b"\r\n\r\n")[2])["detail"]
+
+
+@pytest.mark.parametrize("size, status", [(16300, 200), (16384, 200), (16385, 431), (17000, 431), (100000, 431)])
+def test_a_head_has_a_longest_size(server, size, status):
+    """max_head_bytes, 16384, is the whole of it. What lies behind it is read away, so that the answer arrives."""
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: "
+    reply = server.raw(head + b"a" * (size - len(head) - 4) + b"\r\n\r\n")
+    assert status_of(reply) == status, reply[:200]
+    if status == 431:
+        assert "too long" in detail(reply) and b"Connection: close" in reply
+
+
+def test_a_long_head_is_refused_without_a_reset(server):
+    """A reset could overtake the answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=harness.PATIENCE) as s:
+        s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20000 + b"\r\n\r\n")
+        reply = b""
+        while part := s.recv(65536):        # ends with an end, or raises ConnectionResetError
+            reply += part
+        assert status_of(reply) == 431
+
+
+def test_a_malformed_head_is_not_called_too_long(server):
+    reply = server.raw(b"GET / HTTP/1.1\r\nHost: x\r\nX: \x01\r\n\r\n")
+    assert status_of(reply) == 400 and "can't be read" in detail(reply)
+
+
+@pytest.mark.parametrize("method", ["TRACE", "BREW", "get", "CONNECT"])
+def test_unknown_methods(server, method):
+    reply = server.raw(f"{method} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert status_of(reply) in (400, 405) and detail(reply), reply
+    assert status_of(reply) == (405 if method == "CONNECT" else 400)
+
+
+@pytest.mark.parametrize("method", ["PROPFIND", "MKCOL", "LOCK"])
+def test_webdav_methods_are_refused_as_others_are(server, method):
+    assert server.get("/predict/item/A", method).status == 405
+
+
+def test_raw_utf8_in_a_path_is_told_how_to_be_sent(server):
+    reply = server.raw("GET /predict/item/été HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert status_of(reply) == 400 and "percent-encode" in detail(reply), reply
+
+
 def test_half_a_request_and_gone(server):
     for part in (b"G", b"GET /pre", b"GET / HTTP/1.1\r\nHo"):
         with socket.create_connection(("127.0.0.1", server.port)) as s:
