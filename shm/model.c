@@ -152,12 +152,8 @@ uint32_t model_find(const struct axis *a, const char *id, size_t len)
 
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
-		struct text have = model_id(a, mid);
-		size_t common = have.len < len ? have.len : len;
-		int order = memcmp(have.at, id, common);
+		int order = text_order(model_id(a, mid), (struct text){id, len});
 
-		if (order == 0)
-			order = (have.len > len) - (have.len < len);
 		if (order == 0)
 			return mid;
 		if (order < 0)

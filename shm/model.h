@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "fault.h"
 
@@ -33,6 +34,11 @@
 #define MODEL_MAX_ID	  1024	      /* bytes of an id; longer ones are refused by akin-prep */
 
 enum axis_kind { AXIS_ITEM, AXIS_CUSTOMER, AXES };
+
+static inline enum axis_kind axis_other(enum axis_kind k)
+{
+	return k == AXIS_ITEM ? AXIS_CUSTOMER : AXIS_ITEM;
+}
 
 enum model_section {
 	SECTION_ITEM_ID_STARTS,		/* u64[items + 1]: where each id starts in the text below */
@@ -95,6 +101,14 @@ struct text {
 	const char *at;			/* not terminated */
 	size_t len;
 };
+
+/* Byte order, a beginning before what it begins: below, at or above 0 as x stands before, is, or stands behind y. */
+static inline int text_order(struct text x, struct text y)
+{
+	int order = memcmp(x.at, y.at, x.len < y.len ? x.len : y.len);
+
+	return order ? order : (x.len > y.len) - (x.len < y.len);
+}
 
 struct axis {
 	uint32_t n;

@@ -12,7 +12,8 @@ struct model_part {
 
 /* Write an image to path: aside in the same folder, fsynced, renamed over path, the folder fsynced. Sets magic,
  * byte order, version, size, checksum, section_count and section[] of *head; the caller has set the rest. On
- * failure path is as it was and nothing is left aside. */
+ * failure path is as it was and nothing is left aside. Neither is when SIGHUP, SIGINT, SIGQUIT or SIGTERM comes: they
+ * wait until this returns, which they make soon. */
 bool model_file_write(const char *path, struct model_head *head, const struct model_part part[SECTIONS],
 		      struct fault *why);
 

@@ -211,11 +211,24 @@ def in_hand(server, count):
     return lambda: server.metric("http_requests_inprogress") == count + 1
 
 
+def until_stuck(server):
+    """Until the reader's answer can't go on: ten scrapes in a row see it in hand and none more answered."""
+    seen = []
+
+    def look():
+        samples = server.metrics()
+        answered = sum(v for k, v in samples.items() if k.startswith('http_requests_total{handler="/predict/user'))
+        seen.append((samples["http_requests_inprogress"], answered))
+        return len(seen) >= 10 and set(seen[-10:]) == {(2, answered)}
+
+    until(look, "the answer to be stuck in hand")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
 def test_stop_finishes_an_answer_that_is_slow_to_be_taken(start, model, number):
-    server = start(model, max_n=10000)
+    server = start(model, max_n=10000, request_timeout_ms=600000, stop_timeout_ms=600000, drain_timeout_ms=600000)
     reader = SlowReader(server)
-    until(in_hand(server, 1), "the answer to be in hand")
+    until_stuck(server)
     server.send(number)
     until(lambda: "stopping" in server.logged(), "the drain to begin")
     whole, rest = reader.read()
@@ -225,9 +238,9 @@ def test_stop_finishes_an_answer_that_is_slow_to_be_taken(start, model, number):
 
 
 def test_what_was_in_a_dead_workers_hands_is_told(start, model):
-    server = start(model, workers=1, max_n=10000)
+    server = start(model, workers=1, max_n=10000, request_timeout_ms=600000)
     reader = SlowReader(server)
-    until(in_hand(server, 1), "the answer to be in hand")
+    until_stuck(server)
     os.kill(server.workers()[0], signal.SIGKILL)
     until(lambda: server.answers() and in_hand(server, 0)(), "nothing to be in hand")
     assert server.metric("akin_requests_unanswered_total") in (1, 2)    # the scrape may not have been over either
@@ -238,9 +251,9 @@ def test_a_reload_waits_for_nobody(start, model, tmp_path):
     """An answer that is slow to be taken comes whole from the generation it began with; others have the new one."""
     path = tmp_path / "served.model"
     path.write_bytes(model.read_bytes())
-    server = start(path, workers=1, max_n=10000)
+    server = start(path, workers=1, max_n=10000, request_timeout_ms=600000)
     reader = SlowReader(server)
-    until(in_hand(server, 1), "the answer to be in hand")
+    until_stuck(server)
     for generation in range(2, 9):
         server.hup()
         assert server.generation() == generation
@@ -277,8 +290,30 @@ def test_usr1_opens_the_log_again(start, small, tmp_path):
         os.kill(worker, signal.SIGKILL)     # something to log
     until(lambda: log.stat().st_size and len(server.workers()) == 2, "a line in the new log")
     server.hup()
-    assert (tmp_path / "akin.log.1").stat().st_size == size
     until(lambda: fine(server), "right answers")
+    assert (tmp_path / "akin.log.1").stat().st_size == size
+
+
+def test_workers_open_the_log_again_too(start, small, tmp_path):
+    log = tmp_path / "akin.log"
+    server = start(small(ROWS), log=log)
+    workers = server.workers()
+    log.rename(tmp_path / "akin.log.1")
+    server.send(signal.SIGUSR1)
+    until(log.exists, "the new log")
+    until(lambda: all(str(log) in files(w) for w in workers), "the workers to have it open")
+    assert not any(str(tmp_path / "akin.log.1") in files(w) for w in workers)
+
+
+def files(pid):
+    """What a process has open."""
+    found = set()
+    for entry in harness.pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.add(os.readlink(entry))
+        except FileNotFoundError:
+            pass
+    return found
 
 
 def test_every_log_line_is_one_sentence(start, small):
