@@ -139,6 +139,9 @@ struct model {
  * False: *why says which rule failed; m must not be used. image must be aligned to MODEL_ALIGN. */
 bool model_view(struct model *m, const void *image, size_t size, struct fault *why);
 
+/* What of that the head alone can tell, before there is memory for the rest. */
+bool model_view_head(const struct model_head *h, size_t size, struct fault *why);
+
 /* Check everything model.h promises of a viewed image but that the rows' counts are true: checksum, ids, lists,
  * transposition, row order, permutations, text. Trusts no number it has not checked. False: *why has the rule and
  * the value. Allocates 8 bytes an entry while it runs. */

@@ -5,7 +5,8 @@
  * ends the program waits until what lies aside is gone, and hurries that.
  *
  * Reading: by read(2), never by mmap: a file that somebody truncates under a mapping kills its reader by SIGBUS,
- * and a master must not die of a careless cp. O_NONBLOCK keeps a FIFO in the model's place from stopping it. */
+ * and a master must not die of a careless cp. O_NONBLOCK keeps a FIFO in the model's place from stopping it. The head
+ * is looked at first: what is no model may be of any size. */
 #include "model_file.h"
 
 #include <errno.h>
@@ -202,6 +203,21 @@ int model_file_open(const char *path, size_t limit, size_t *size, struct fault *
 	return -1;
 }
 
+bool model_file_check(int fd, size_t size, struct fault *why)
+{
+	struct model_head head;
+	ssize_t n;
+
+	do
+		n = pread(fd, &head, sizeof head, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return fault_errno(why, "can't read it");
+	if (n != (ssize_t)sizeof head)
+		return fault_set(why, "it ended after %zd of %zu bytes while it was read", n, size);
+	return model_view_head(&head, size, why);
+}
+
 bool model_file_read(int fd, void *image, size_t size, struct fault *why)
 {
 	char *at = image;
@@ -228,6 +244,10 @@ bool model_file_load(const char *path, void **image, size_t *size, struct fault 
 
 	if (fd < 0)
 		return false;
+	if (!model_file_check(fd, *size, why)) {
+		close(fd);
+		return fault_at(why, "%s", path);
+	}
 	*image = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (*image == MAP_FAILED) {
 		fault_errno(why, "%s: no memory for %zu bytes", path, *size);
