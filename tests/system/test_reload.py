@@ -41,7 +41,7 @@ def shops(tmp_path_factory):
 def serving(start, shops, tmp_path):
     path = tmp_path / "served.model"
     path.write_bytes(shops[0].path.read_bytes())
-    return start(path, workers=2, threads=24)
+    return start(path, workers=2, threads=64)     # as many as connections, even in one worker
 
 
 class Load(threading.Thread):
@@ -151,6 +151,16 @@ def test_bad_models_leave_the_service_as_it_was(serving, shops):
     assert serving.get("/predict/item/i001?n=20").json["data"] == shops[1].right["/predict/item/i001?n=20"]
 
 
+def test_a_large_file_that_is_no_model_takes_no_memory(serving, shops):
+    """It is refused for what it is; there is not even room for it in /dev/shm."""
+    with serving.model.open("r+b") as f:
+        f.truncate(0)
+        f.truncate(1 << 40)
+    serving.hup()
+    assert serving.generation() == 1 and serving.metric("akin_last_reload_successful") == 0
+    assert "no Akin model" in serving.logged() and "needs" not in serving.logged()
+
+
 @pytest.mark.parametrize("what", ["missing", "directory", "fifo", "unreadable link"])
 def test_what_is_no_file_leaves_the_service_as_it_was(serving, shops, what):
     serving.model.unlink()
@@ -169,7 +179,7 @@ def test_online_retail_under_load(start, model, expected, small, tmp_path):
     """From the real model to a small one and back while clients read deep rows of it."""
     path = tmp_path / "served.model"
     path.write_bytes(model.read_bytes())
-    server = start(path, max_n=10000)
+    server = start(path, max_n=10000, threads=64)
     item = "85123A"
     right = [o for o, _ in expected.similar_items(item)]
     other = small([("1", item), ("1", "B"), ("2", item)], "tiny.model")
