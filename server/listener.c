@@ -288,8 +288,10 @@ static void take_over_placeholder(const struct mg_context *context)
 		return;
 	int fd = bind_find_loopback(port.port, inherited);
 
-	if (fd >= 0 && dup3(inherited, fd, O_CLOEXEC) == fd)
+	if (fd >= 0 && dup3(inherited, fd, O_CLOEXEC) == fd) {
 		listener = fd;
+		serve_listens(fd);
+	}
 }
 
 static void *on_thread(const struct mg_context *context, int type)
@@ -389,7 +391,6 @@ bool listener_start(const struct settings *s, int socket, struct board *b, struc
 	if (!all_up(why))
 		return false;
 	close(inherited);	/* civetweb's number has it now */
-	serve_listens(listener);
 	if (counters)
 		counters_more(&counters->threads, s->threads);
 	return true;

@@ -192,7 +192,7 @@ def test_what_was_in_the_hands_of_the_dead(start, small):
     for connection in held:
         connection.sendall(b"POST /predict/item/A HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
     until(lambda: server.metric("http_requests_inprogress") == 4, "three requests in hand and the scrape")
-    assert server.metric("akin_threads_busy", worker="0") == 4
+    until(lambda: server.metric("akin_threads_busy", worker="0") == 4, "their threads to be busy")
     (victim,) = server.workers()
     os.kill(victim, signal.SIGKILL)
     until(lambda: server.workers() and victim not in server.workers(), "a new worker")
