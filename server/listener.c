@@ -385,14 +385,14 @@ bool listener_start(const struct settings *s, int socket, struct board *b, struc
 	if (!accept_open(counters, why) || !prepare(why))
 		return false;
 	accept_limit(s->threads, end_idle);
+	if (counters)
+		counters_more(&counters->threads, s->threads);	/* all, or this worker ends */
 	mg_init_library(0);
 	if (!mg_start(&callbacks, NULL, options))
 		return fault_set(why, "civetweb can't start %u threads", s->threads);
 	if (!all_up(why))
 		return false;
 	close(inherited);	/* civetweb's number has it now */
-	if (counters)
-		counters_more(&counters->threads, s->threads);
 	return true;
 }
 
