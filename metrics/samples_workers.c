@@ -1,8 +1,8 @@
 /* samples_workers.c - the processes: what the kernel knows of their sum, and what each worker says of its threads and
  * connections. */
-#include <stddef.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -119,18 +119,26 @@ static void by_slot(struct page *p, size_t offset)
 }
 
 void samples_threads(struct page *p) { by_slot(p, offsetof(struct counters, threads)); }
-void samples_threads_busy(struct page *p) { by_slot(p, offsetof(struct counters, threads_busy)); }
 void samples_connections_active(struct page *p) { by_slot(p, offsetof(struct counters, connections_active)); }
 void samples_connections_accepted(struct page *p) { by_slot(p, offsetof(struct counters, connections_accepted)); }
 
-/* No worker accepts what it has no thread for, so what waits is in the kernel's queue, which is one for all. Of a
- * listening socket, tcpi_unacked is the length of that queue. */
+/* An idle connection has a thread, too, but is ended when somebody else needs that. */
+void samples_threads_busy(struct page *p)
+{
+	for (uint32_t i = 0; i < board_slots(p->board); i++) {
+		const struct counters *c = board_counters(p->board, i);
+
+		by_worker(p, i, LOAD(c->in_progress) + LOAD(c->unheard));
+	}
+}
+
+/* Of a listening socket, the kernel tells the length of its queue where it tells other sockets' unacknowledged data. */
 void samples_connections_waiting(struct page *p)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof info;
 
-	if (p->e->listener >= 0 && getsockopt(p->e->listener, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
+	if (getsockopt(p->e->listener, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_LISTEN)
 		page_value(p, info.tcpi_unacked);
 }
 

@@ -221,8 +221,8 @@ _Noreturn void worker_run(const struct worker_start *w)
 	serve_open(w->settings, w->board);
 	if (!listener_start(w->settings, w->listener, w->board, &why))
 		give_up(&why);
-	tell_memory(w);
 	set_state(w->board, WORKER_SERVING);
+	tell_memory(w);
 	bool orphan = !wait_for_events(w, signals);
 
 	if (orphan)

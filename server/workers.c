@@ -171,8 +171,9 @@ static void bury(struct workers *w, uint32_t i, int status)
 	struct post *p = &w->post[i];
 	struct board_slot *slot = board_slot(w->board, i);
 	int64_t age = clock_ms() - p->born;
-	bool served = atomic_load(&slot->state) >= WORKER_SERVING;
-	bool early = !served || (age < EARLY_MS && !atomic_load(&slot->answered));
+	bool answered = atomic_load(&slot->answered);	/* threads do, a moment before the main one says so */
+	bool served = answered || atomic_load(&slot->state) >= WORKER_SERVING;
+	bool early = !served || (age < EARLY_MS && !answered);
 	uint64_t in_hand = clear_slot(w, i);
 	char end[96], hands[48] = "", next[64] = "replaced at once";
 	bool asked = w->stopping;
