@@ -204,15 +204,12 @@ static int on_refusal(struct mg_connection *c, int status, const char *message)
 	struct seat *seat = mg_get_thread_pointer(c);
 	bool late = clock_ms() - atomic_load_explicit(&seat->wait.since, memory_order_relaxed) >=
 		    (seat->first ? settings->request_timeout_ms : settings->keep_alive_ms);
-	bool full = seat->wait.full;
 	const char *method = status == 505 ? mg_get_request_info(c)->request_method : NULL, *reason;
 
 	mark_begun(seat);
-	status = framing_refusal(status, message, full, late, &reason);
+	status = framing_refusal(status, message, seat->wait.full, late, &reason);
 	serve_refused(&seat->serve, method, status, reason);
 	send_answer(c, seat, method, false);
-	if (full)
-		waiting_discard(&seat->wait);
 	mark_done(seat);
 	return 0;
 }
