@@ -67,6 +67,8 @@ BAD = [
     ("[section]\nworkers = 1\n", 1, []),
     ("workers = 1\nmodel = " + "x" * 5000 + "\n", 2, []),
     ("max_n = 0\n", 1, ["max_n"]),
+    ("workers = 1\nport: 8001\n", 2, ["=", ":"]),
+    ("port:8001 = 5\n", 1, ["=", ":"]),
 ]
 
 
@@ -86,6 +88,17 @@ def one_line_of_failure(done):
 def test_rules_between_settings(conf):
     said = one_line_of_failure(server("-t", "-c", conf("default_n = 50\nmax_n = 10\n")))
     assert "default_n" in said and "max_n" in said
+
+
+def test_colons_in_values_and_comments(conf):
+    found = in_force("-c", conf("# port: 1\n; port: 1\naddress = ::1\nlog = a:b\n"))
+    assert (found["address"], found["log"], found["port"]) == ("::1", "a:b", "8000")
+
+
+def test_variables_are_in_capitals(conf):
+    assert in_force("-c", conf(""), AKIN_port="8001", AKIN_Max_N="7")["port"] == "8000"
+    assert in_force("-c", conf(""), AKIN_Max_N="7")["max_n"] == "100"
+    assert in_force("-c", conf(""), AKIN_PORT="8001")["port"] == "8001"
 
 
 def test_bad_environment(conf):
