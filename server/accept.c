@@ -40,14 +40,16 @@
 static int spare = -1;
 static _Atomic bool shut;
 static _Atomic uint32_t connections;
+static struct counters *counters;	/* what others are told: only of connections that did come */
 static uint32_t limit = UINT32_MAX;
 static bool (*make_room)(void);
 static sem_t freed;			/* posted when a connection closes while `full` */
 static _Atomic bool full;		/* accept() waits for one to close */
 static _Atomic bool claim;
 
-bool accept_open(struct fault *why)
+bool accept_open(struct counters *c, struct fault *why)
 {
+	counters = c;
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (sem_init(&freed, 0, 0) != 0)
 		return fault_errno(why, "can't make a semaphore");
@@ -75,6 +77,8 @@ uint32_t accept_connections(void) { return atomic_load(&connections); }
 
 void accept_closed(void)
 {
+	if (counters)
+		counters_less(&counters->connections_active);
 	atomic_fetch_sub(&connections, 1);
 	if (atomic_load(&full))
 		sem_post(&freed);
@@ -119,6 +123,8 @@ static void shed(int fd)
 		ignored = recv(s, sink, sizeof sink, MSG_DONTWAIT);
 		(void)ignored;
 		close(s);
+		if (counters)
+			counters_more(&counters->connections_refused[REFUSAL_DESCRIPTORS], 1);
 		log_shed();
 	}
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -191,6 +197,10 @@ int accept(int fd, struct sockaddr *restrict peer, socklen_t *restrict peer_len)
 			poll(NULL, 0, 10);
 		errno = error;
 		return -1;
+	}
+	if (counters) {
+		counters_more(&counters->connections_active, 1);
+		counters_more(&counters->connections_accepted, 1);
 	}
 	if (from.any.sa_family != AF_INET)
 		from.v4 = (struct sockaddr_in){.sin_family = AF_INET};

@@ -4,10 +4,11 @@
 
 #include <stdint.h>
 
+#include "../metrics/counters.h"
 #include "../shm/fault.h"
 
-/* Before the first connection. */
-bool accept_open(struct fault *why);
+/* Before the first connection. c is where they are counted, or NULL. */
+bool accept_open(struct counters *c, struct fault *why);
 
 /* Have at most this many connections: more are left to other workers, and when none takes them, make_room() is called
  * to end one that is idle. It tells whether it did. Without this call there is no limit. */

@@ -65,6 +65,7 @@ struct seat {
 };
 
 static const struct settings *settings;
+static struct counters *counters;	/* this worker's; NULL: nothing is counted */
 static _Atomic uint32_t *answered;	/* becomes 1 with the first answer */
 static struct seat *seats;
 static _Atomic uint32_t seats_taken;
@@ -127,6 +128,12 @@ static bool skip_body(struct mg_connection *c, struct seat *seat, const struct f
 	return !f->chunked;
 }
 
+/* What is counted of a body: none of one that was not to be read, for its length may be any number. */
+static uint64_t body_len(const struct framing *f)
+{
+	return f->has_body && !f->chunked && f->length <= settings->max_body_bytes ? f->length : 0;
+}
+
 /* The last question of all: who claims has to close. */
 static bool may_keep(const struct seat *seat)
 {
@@ -175,6 +182,7 @@ static int on_request(struct mg_connection *c)
 	struct framing f;
 
 	mark_begun(seat);
+	serve_begin(&seat->serve);
 	read_framing(&f, r);
 	bool keep = f.keep && skip_body(c, seat, &f) && may_keep(seat);
 
@@ -186,6 +194,7 @@ static int on_request(struct mg_connection *c)
 			.method = r->request_method,
 			.path = {r->local_uri_raw, strlen(r->local_uri_raw)},
 			.query = {query, query ? strlen(query) : 0},
+			.body_len = body_len(&f),
 			.header = header,
 			.of = c,
 		};
@@ -207,6 +216,7 @@ static int on_refusal(struct mg_connection *c, int status, const char *message)
 	const char *method = status == 505 ? mg_get_request_info(c)->request_method : NULL, *reason;
 
 	mark_begun(seat);
+	serve_begin(&seat->serve);
 	status = framing_refusal(status, message, seat->wait.full, late, &reason);
 	serve_refused(&seat->serve, method, status, reason);
 	send_answer(c, seat, method, false);
@@ -241,6 +251,8 @@ static int on_begin(const struct mg_connection *c, void **data)
 	seat->wait.ended = false;
 	seat->first = true;
 	atomic_fetch_add(&begun, 1);
+	if (counters)
+		counters_more(&counters->threads_busy, 1);
 	return 0;
 }
 
@@ -248,6 +260,8 @@ static void on_closed(const struct mg_connection *c)
 {
 	(void)c;
 	atomic_fetch_sub(&begun, 1);
+	if (counters)
+		counters_less(&counters->threads_busy);
 	accept_closed();
 }
 
@@ -269,6 +283,7 @@ static void take_over_placeholder(const struct mg_context *context)
 		return;
 	int fd = bind_find_loopback(port.port, inherited);
 
+	serve_listening(fd);	/* before the first request can come */
 	if (fd >= 0 && dup3(inherited, fd, O_CLOEXEC) == fd)
 		listener = fd;
 }
@@ -325,7 +340,7 @@ static bool prepare(struct fault *why)
 	return true;
 }
 
-bool listener_start(const struct settings *s, int socket, _Atomic uint32_t *answered_flag, struct fault *why)
+bool listener_start(const struct settings *s, int socket, struct board *b, struct fault *why)
 {
 	static const struct mg_callbacks callbacks = {
 		.begin_request = on_request,
@@ -354,13 +369,14 @@ bool listener_start(const struct settings *s, int socket, _Atomic uint32_t *answ
 	};
 
 	settings = s;
-	answered = answered_flag;
+	answered = &board_own(b)->answered;
+	counters = s->metrics == METRICS_ON ? board_own_counters(b) : NULL;
 	inherited = socket;
 	snprintf(threads, sizeof threads, "%u", s->threads);
 	snprintf(keep_alive, sizeof keep_alive, "%u", s->keep_alive_ms);
 	snprintf(timeout, sizeof timeout, "%u", s->request_timeout_ms);
 	snprintf(head, sizeof head, "%u", s->max_head_bytes);
-	if (!accept_open(why) || !prepare(why))
+	if (!accept_open(counters, why) || !prepare(why))
 		return false;
 	accept_limit(s->threads, end_idle);
 	mg_init_library(0);
@@ -369,6 +385,8 @@ bool listener_start(const struct settings *s, int socket, _Atomic uint32_t *answ
 	if (!all_up(why))
 		return false;
 	close(inherited);	/* civetweb's number has it now */
+	if (counters)
+		counters_more(&counters->threads, s->threads);
 	return true;
 }
 
