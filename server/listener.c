@@ -52,7 +52,6 @@
 #include "waiting.h"
 
 #define STACK	    (512 * 1024)	/* a thread's; the system's 8 MB would only swell the books */
-#define IDLE_MS	    100			/* silence after which a kept connection counts as idle, when threads are short */
 #define START_MS    10000		/* for all threads to come up */
 
 /* A thread of civetweb's, for as long as it lives. */
@@ -224,11 +223,10 @@ static int on_refusal(struct mg_connection *c, int status, const char *message)
 	return 0;
 }
 
-/* For accept(): end the connection that has been idle longest, if that is long enough for its client to be no busy
- * one that is about to send. */
-static bool end_idle(void)
+/* For accept(): end the connection that has been idle longest, if that is as long. */
+static bool end_idle(int64_t idle)
 {
-	int64_t oldest = clock_ms() - IDLE_MS;
+	int64_t oldest = clock_ms() - idle;
 	struct seat *found = NULL;
 
 	for (uint32_t i = 0; i < settings->threads; i++) {
