@@ -52,7 +52,6 @@
 #include "waiting.h"
 
 #define STACK	    (512 * 1024)	/* a thread's; the system's 8 MB would only swell the books */
-#define IDLE_MS	    100			/* silence after which a kept connection counts as idle, when threads are short */
 #define START_MS    10000		/* for all threads to come up */
 
 /* A thread of civetweb's, for as long as it lives. */
@@ -215,24 +214,20 @@ static int on_refusal(struct mg_connection *c, int status, const char *message)
 	struct seat *seat = mg_get_thread_pointer(c);
 	bool late = clock_ms() - atomic_load_explicit(&seat->wait.since, memory_order_relaxed) >=
 		    (seat->first ? settings->request_timeout_ms : settings->keep_alive_ms);
-	bool full = seat->wait.full;
 	const char *method = status == 505 ? mg_get_request_info(c)->request_method : NULL, *reason;
 
 	mark_begun(seat);
-	status = framing_refusal(status, message, full, late, &reason);
+	status = framing_refusal(status, message, seat->wait.full, late, &reason);
 	serve_refused(&seat->serve, method, status, reason);
 	send_answer(c, seat, method, false);
-	if (full)
-		waiting_discard(&seat->wait);
 	mark_done(seat);
 	return 0;
 }
 
-/* For accept(): end the connection that has been idle longest, if that is long enough for its client to be no busy
- * one that is about to send. */
-static bool end_idle(void)
+/* For accept(): end the connection that has been idle longest, if that is as long. */
+static bool end_idle(int64_t idle)
 {
-	int64_t oldest = clock_ms() - IDLE_MS;
+	int64_t oldest = clock_ms() - idle;
 	struct seat *found = NULL;
 
 	for (uint32_t i = 0; i < settings->threads; i++) {

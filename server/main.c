@@ -1,6 +1,7 @@
 /* main.c - akin-server(8): a table of contents. */
 #include <stdio.h>
 
+#include "check.h"
 #include "generation.h"
 #include "log.h"
 #include "master.h"
@@ -12,13 +13,13 @@ static int refuse(const struct fault *why)
 	return 1;
 }
 
-/* -t: the settings have been read; would the model load? */
+/* -t: the settings have been read; would the rest of a start succeed? */
 static int check(const struct settings *s)
 {
 	struct generation g;
 	struct fault why;
 
-	if (!generation_check(s->model, &g, &why))
+	if (!check_files(s, &why) || !generation_check(s->model, &g, &why))
 		return refuse(&why);
 	fprintf(stderr, "akin-server: the settings are fine, and so is %s: %u items, %u customers, %llu interactions\n",
 		s->model, g.items, g.customers, (unsigned long long)g.interactions);
@@ -34,6 +35,8 @@ int main(int argc, char **argv)
 
 	if (!options_parse(&options, argc, argv, &status))	/* it has said what there was to say */
 		return status;
+	if (options.check_only && options.foreign[0])
+		fprintf(stderr, "akin-server: these variables name no setting and were not used: %s\n", options.foreign);
 	if (options.check_only)
 		return check(&options.settings);
 	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, shared memory, model, socket */

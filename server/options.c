@@ -142,11 +142,12 @@ bool options_parse(struct options *o, int argc, char **argv, int *status)
 		exposition_table(print, stdout);
 	else if (l.print)
 		settings_print(&o->settings, stdout);
-	if (!l.help && !l.version && !l.table && !l.print) {
-		settings_environment_unknown(o->foreign, sizeof o->foreign);
-		return true;
-	}
-	if (fflush(stdout) != 0)
+	bool over = l.help || l.version || l.table || (l.print && !o->check_only);
+
+	if ((over || l.print) && fflush(stdout) != 0) {
 		*status = 1;
-	return false;
+		over = true;
+	}
+	settings_environment_unknown(o->foreign, sizeof o->foreign);
+	return !over;
 }
