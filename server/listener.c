@@ -49,6 +49,7 @@
 
 #define STACK	    (512 * 1024)	/* a thread's; the system's 8 MB would only swell the books */
 #define START_MS    10000		/* for all threads to come up */
+#define PIECE	    65536		/* of a long body, sent at a time */
 #define PLACEHOLDER_LIMIT 65536		/* descriptors looked through for the placeholder */
 
 /* A thread of civetweb's, for as long as it lives. */
@@ -133,15 +134,32 @@ static bool may_keep(void)
 	return settings->keep_alive_ms > 0 && !atomic_load_explicit(&draining, memory_order_relaxed) && !crowded();
 }
 
+/* A body that is not in the message: civetweb gives up a client that takes nothing for a while, but one that takes a
+ * little now and then would hold the thread for hours. A piece must go in the time a request has to arrive. */
+static bool send_rest(struct mg_connection *c, struct text rest)
+{
+	while (rest.len > 0) {
+		size_t piece = rest.len < PIECE ? rest.len : PIECE;
+		int64_t began = clock_ms();
+
+		if (mg_write(c, rest.at, piece) != (int)piece || clock_ms() - began > settings->request_timeout_ms)
+			return false;
+		rest.at += piece;
+		rest.len -= piece;
+	}
+	return true;
+}
+
 /* Send what serve() has left in the seat. Returns its status. */
 static int send_answer(struct mg_connection *c, struct seat *seat, const char *method, bool keep)
 {
 	struct answer *a = &seat->serve.answer;
+	bool head = method && strcmp(method, "HEAD") == 0;
 	size_t len;
-	const char *message = answer_message(a, keep, method && strcmp(method, "HEAD") == 0, &len);
+	const char *message = answer_message(a, keep, head, &len);
 	int status = answer_status(a);
 
-	if (mg_write(c, message, len) != (int)len)
+	if (mg_write(c, message, len) != (int)len || !send_rest(c, answer_rest(a, head)))
 		keep = false;
 	if (!keep)
 		mg_disable_keep_alive(c);

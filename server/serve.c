@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "assets.h"
 #include "openapi.h"
 #include "pages.h"
 #include "pin.h"
@@ -51,7 +52,13 @@ static void answer_with_model(struct serve_thread *t, const struct route *r, str
 		pin_drop(pin);
 }
 
-static void answer_route(struct serve_thread *t, const struct route *r, struct text query)
+/* FastAPI takes HEAD too for what it serves by itself, and for nothing else. */
+static bool takes_head(enum handler h)
+{
+	return h == HANDLER_OPENAPI || h == HANDLER_DOCS || h == HANDLER_REDOC || h == HANDLER_ASSET;
+}
+
+static void answer_route(struct serve_thread *t, const struct route *r, const struct request *q)
 {
 	switch (r->handler) {
 	case HANDLER_ROOT:
@@ -63,8 +70,17 @@ static void answer_route(struct serve_thread *t, const struct route *r, struct t
 	case HANDLER_OPENAPI:
 		openapi_write(&t->answer, settings);
 		return;
+	case HANDLER_DOCS:
+		assets_answer(&t->answer, q, (struct text){"docs", 4});
+		return;
+	case HANDLER_REDOC:
+		assets_answer(&t->answer, q, (struct text){"redoc", 5});
+		return;
+	case HANDLER_ASSET:
+		assets_answer(&t->answer, q, r->id);
+		return;
 	default:
-		answer_with_model(t, r, query);
+		answer_with_model(t, r, q->query);
 	}
 }
 
@@ -78,11 +94,11 @@ void serve(struct serve_thread *t, const struct request *q)
 	answer_reset(a);
 	switch (router_match(&route, q->path)) {
 	case MATCH_ROUTE:
-		if (method == METHOD_GET) {
-			answer_route(t, &route, q->query);
+		if (method == METHOD_GET || (method == METHOD_HEAD && takes_head(route.handler))) {
+			answer_route(t, &route, q);
 		} else {
 			answer_detail(a, 405, "Method Not Allowed");
-			a->allow = "GET";
+			a->allow = takes_head(route.handler) ? "GET, HEAD" : "GET";
 		}
 		break;
 	case MATCH_SLASH:

@@ -1,0 +1,84 @@
+/* assets.c - Swagger UI, ReDoc and the plain page, as server/ui/embed has prepared them: each file as it is and gzipped,
+ * put into the program by the assembler, and the table ui.inc. They are part of its read-only memory: no path is
+ * configured, no file is opened, nothing is copied, and pages nobody asks for are never read.
+ *
+ * Called by serve.c. Names are looked up in a list of a dozen; only 404 can go wrong. */
+#include "assets.h"
+
+#include <string.h>
+
+#include "accepts.h"
+#include "ui.inc"
+
+/* What the pages may do: run our files, ask this server, and no other. The hash is that of an empty style element,
+ * which ReDoc makes and fills through the document; its search runs in a worker made of a blob. */
+#define POLICY \
+	"Content-Security-Policy: default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; " \
+	"style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; worker-src blob:; " \
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'self'\r\n"
+#define KIND_PAGE "Cache-Control: no-cache\r\n" POLICY
+#define KIND_FILE "Cache-Control: public, max-age=31536000, immutable\r\n"
+#define COMMON	  "Vary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\n"
+
+#define BYTES(symbol, file) \
+	__asm__(".pushsection .rodata\n" \
+		#symbol ": .incbin \"" UI_FOLDER "/files/" file "\"\n" \
+		#symbol "_end:\n" \
+		".popsection"); \
+	extern const char symbol[] __attribute__((visibility("hidden"))); \
+	extern const char symbol##_end[] __attribute__((visibility("hidden")));
+#define X(number, name, kind, type, tag, file) \
+	BYTES(asset_##number, file) \
+	BYTES(asset_packed_##number, file ".gz")
+ASSETS(X)
+#undef X
+#undef BYTES
+
+struct form {				/* one of the two forms of an asset */
+	const char *at, *end;
+	const char *tag;
+	const char *fields;		/* of the head, CRLF behind each */
+};
+
+struct asset {
+	const char *name, *type;
+	struct form plain, packed;
+};
+
+static const struct asset assets[] = {
+#define X(number, name, kind, type, tag, file) \
+	{ name, type, \
+	  { asset_##number, asset_##number##_end, tag, KIND_##kind COMMON "ETag: \"" tag "\"\r\n" }, \
+	  { asset_packed_##number, asset_packed_##number##_end, tag "-gz", \
+	    KIND_##kind COMMON "Content-Encoding: gzip\r\nETag: \"" tag "-gz\"\r\n" } },
+	ASSETS(X)
+#undef X
+};
+
+static const struct asset *find(struct text name)
+{
+	for (size_t i = 0; i < sizeof assets / sizeof *assets; i++)
+		if (strlen(assets[i].name) == name.len && memcmp(assets[i].name, name.at, name.len) == 0)
+			return &assets[i];
+	return NULL;
+}
+
+void assets_answer(struct answer *a, const struct request *q, struct text name)
+{
+	const struct asset *found = find(name);
+
+	if (!found) {
+		answer_detail(a, 404, "Not Found");
+		return;
+	}
+	const struct form *form = accepts_gzip(q->header(q, "Accept-Encoding")) ? &found->packed : &found->plain;
+
+	a->extra = form->fields;
+	if (accepts_has_tag(q->header(q, "If-None-Match"), form->tag)) {
+		a->status = 304;
+		a->content_type = NULL;
+		return;
+	}
+	a->content_type = found->type;
+	answer_borrow(a, (struct text){form->at, (size_t)(form->end - form->at)});
+}
