@@ -1,0 +1,111 @@
+"""A headless Chromium, driven through chromedriver by the WebDriver protocol: HTTP and JSON, no library.
+
+The network is off for it: every host but 127.0.0.1 has no address. Sandboxing needs a user who is not root."""
+import base64
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+
+import harness
+
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"     # the protocol's key of a reference to an element
+
+
+class Browser:
+    def __init__(self, folder, width=1280, height=1000):
+        """folder: where its profile and the driver's log go."""
+        self.port, self.session = harness.free_port(), None
+        self.log = (pathlib.Path(folder) / "chromedriver.log").open("wb")
+        self.driver = subprocess.Popen([shutil.which("chromedriver"), f"--port={self.port}"], stdout=self.log,
+                                       stderr=self.log, env={**os.environ, "HOME": str(folder), "LC_ALL": "C.UTF-8"})
+        flags = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--no-proxy-server",
+                 "--disable-background-networking", "--disable-component-update", "--disable-extensions",
+                 f"--window-size={width},{height}", f"--user-data-dir={folder}/profile",
+                 "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
+        if os.geteuid() == 0:
+            flags.append("--no-sandbox")
+        options = {"args": flags, "binary": shutil.which("chromium")}
+        try:
+            harness.until(self.is_up, "chromedriver")
+            self.session = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": {
+                "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}}})["sessionId"]
+        except BaseException:
+            self.close()
+            raise
+
+    def is_up(self):
+        assert self.driver.poll() is None, "chromedriver ended"
+        try:
+            return self.ask("GET", "/status")["ready"]
+        except OSError:
+            return False
+
+    def ask(self, method, path, body=None):
+        if self.session:
+            path = f"/session/{self.session}{path}"
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method,
+                                         data=None if body is None else json.dumps(body).encode(),
+                                         headers={"Content-Type": "application/json"})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=harness.PATIENCE) as response:
+                return json.loads(response.read())["value"]
+        except urllib.error.HTTPError as error:
+            value = json.loads(error.read())["value"]
+            raise AssertionError(f"{method} {path}: {value['error']}: {value['message']}") from None
+
+    def open(self, url):
+        self.ask("POST", "/url", {"url": url})
+
+    def script(self, text, *arguments):
+        return self.ask("POST", "/execute/sync", {"script": text, "args": list(arguments)})
+
+    def element(self, css, within=None):
+        """The first element that matches, when there is one."""
+        base = f"/element/{within[ELEMENT]}" if within else ""
+        found = self.ask("POST", f"{base}/elements", {"using": "css selector", "value": css})
+        return found[0] if found else None
+
+    def wait(self, css, what=None, seconds=harness.PATIENCE):
+        return harness.until(lambda: self.element(css), what or css, seconds)
+
+    def text(self, css):
+        element = self.element(css)
+        return self.ask("GET", f"/element/{element[ELEMENT]}/text") if element else ""
+
+    def click(self, css):
+        self.ask("POST", f"/element/{self.wait(css)[ELEMENT]}/click", {})
+
+    def type(self, css, text):
+        element = self.wait(css)[ELEMENT]
+        self.ask("POST", f"/element/{element}/clear", {})
+        self.ask("POST", f"/element/{element}/value", {"text": text})
+
+    def screenshot(self, path):
+        pathlib.Path(path).write_bytes(base64.b64decode(self.ask("GET", "/screenshot")))
+
+    def console(self):
+        """What was written to the console since the last call, violations of the content policy among it."""
+        return [f"{entry['level']}: {entry['message']}" for entry in self.ask("POST", "/se/log", {"type": "browser"})]
+
+    def requested(self):
+        """URLs that were asked for since the last call, whether they came or not."""
+        events = [json.loads(e["message"])["message"] for e in self.ask("POST", "/se/log", {"type": "performance"})]
+        return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+
+    def close(self):
+        try:
+            if self.session:
+                self.ask("DELETE", "")
+        finally:
+            self.driver.terminate()
+            try:
+                self.driver.wait(harness.PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.driver.kill()
+                self.driver.wait()
+            self.log.close()
