@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "accepts.h"
+#include "negotiate.h"
 #include "ui.inc"
 
 /* What the pages may do: run our files, ask this server, and no other. The hash is that of an empty style element,
@@ -63,6 +63,30 @@ static const struct asset *find(struct text name)
 	return NULL;
 }
 
+/* Is the tag, without its quotes, among those in If-None-Match, weak or strong, or is the field "*"? NULL: no such field. */
+static bool has_tag(const char *field, const char *tag)
+{
+	size_t len = strlen(tag);
+
+	while (field && *field) {
+		field += strspn(field, " \t,");
+		if (*field == '*')
+			return true;
+		if (strncmp(field, "W/", 2) == 0)
+			field += 2;
+		if (*field != '"')
+			return false;
+		const char *end = strchr(++field, '"');
+
+		if (!end)
+			return false;
+		if ((size_t)(end - field) == len && memcmp(field, tag, len) == 0)
+			return true;
+		field = end + 1;
+	}
+	return false;
+}
+
 void assets_answer(struct answer *a, const struct request *q, struct text name)
 {
 	const struct asset *found = find(name);
@@ -71,10 +95,10 @@ void assets_answer(struct answer *a, const struct request *q, struct text name)
 		answer_detail(a, 404, "Not Found");
 		return;
 	}
-	const struct form *form = accepts_gzip(q->header(q, "Accept-Encoding")) ? &found->packed : &found->plain;
+	const struct form *form = negotiate_gzip(q->header(q, "Accept-Encoding")) ? &found->packed : &found->plain;
 
 	a->extra = form->fields;
-	if (accepts_has_tag(q->header(q, "If-None-Match"), form->tag)) {
+	if (has_tag(q->header(q, "If-None-Match"), form->tag)) {
 		a->status = 304;
 		a->content_type = NULL;
 		return;

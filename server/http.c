@@ -195,6 +195,13 @@ bool answer_redirect(struct answer *a, struct text path, struct text query)
 
 int answer_status(const struct answer *a) { return a->failed ? 500 : a->status; }
 
+size_t answer_length(const struct answer *a)
+{
+	if (a->failed)
+		return sizeof OUR_FAULT - 1;
+	return a->borrowed.at ? a->borrowed.len : a->body_len;
+}
+
 /* "HTTP/1.1 200 OK\r\n" for every status Akin or the HTTP library gives. */
 static const char *status_line(int status)
 {
@@ -229,13 +236,6 @@ static size_t date_line(const char **line)
 	}
 	*line = date.text;
 	return date.len;
-}
-
-size_t answer_body_len(const struct answer *a)
-{
-	if (a->failed)
-		return sizeof OUR_FAULT - 1;
-	return a->borrowed.at ? a->borrowed.len : a->body_len;
 }
 
 /* What a thread without memory says. */
@@ -295,7 +295,7 @@ const char *answer_message(struct answer *a, bool keep_alive, bool without_body,
 	}
 	if (a->status != 304) {		/* that has no body, and the length would be that of the one it stands for */
 		to = put(to, LITERAL("Content-Length: "));
-		to = put_number(to, answer_body_len(a));
+		to = put_number(to, answer_length(a));
 		to = put(to, LITERAL("\r\n"));
 	}
 	if (a->generation) {
