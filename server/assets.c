@@ -10,15 +10,20 @@
 #include "negotiate.h"
 #include "ui.inc"
 
-/* What the pages may do: run our files, ask this server, and no other. The hash is that of an empty style element,
- * which ReDoc makes and fills through the document; its search runs in a worker made of a blob. */
+/* What the pages may do: run our files, ask this server, and no other. The hashes are those of the two style elements
+ * that ReDoc makes, an empty one, which it fills through the document, and its scroll bar's; the search runs in a worker
+ * made of a blob. */
 #define POLICY \
 	"Content-Security-Policy: default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; " \
-	"style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; worker-src blob:; " \
+	"style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' " \
+	"'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='; worker-src blob:; " \
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'self'\r\n"
 #define KIND_PAGE "Cache-Control: no-cache\r\n" POLICY
 #define KIND_FILE "Cache-Control: public, max-age=31536000, immutable\r\n"
 #define COMMON	  "Vary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\n"
+
+_Static_assert(sizeof(KIND_PAGE COMMON "Content-Encoding: gzip\r\nETag: \"0123456789abcdef-gz\"\r\n") <= ANSWER_HEAD / 2,
+	       "the rest of the head needs room, too");
 
 #define BYTES(symbol, file) \
 	__asm__(".pushsection .rodata\n" \
