@@ -2,7 +2,7 @@
  * put into the program by the assembler, and the table ui.inc. They are part of its read-only memory: no path is
  * configured, no file is opened, nothing is copied, and pages nobody asks for are never read.
  *
- * Called by serve.c. Names are looked up in a list of a dozen; only 404 can go wrong. */
+ * Called by serve.c. Paths are looked up in a list of a dozen; only 404 can go wrong. */
 #include "assets.h"
 
 #include <string.h>
@@ -32,7 +32,7 @@ _Static_assert(sizeof(KIND_PAGE COMMON "Content-Encoding: gzip\r\nETag: \"012345
 		".popsection"); \
 	extern const char symbol[] __attribute__((visibility("hidden"))); \
 	extern const char symbol##_end[] __attribute__((visibility("hidden")));
-#define X(number, name, kind, type, tag, file) \
+#define X(number, path, kind, type, tag, file) \
 	BYTES(asset_##number, file) \
 	BYTES(asset_packed_##number, file ".gz")
 ASSETS(X)
@@ -46,13 +46,13 @@ struct form {				/* one of the two forms of an asset */
 };
 
 struct asset {
-	const char *name, *type;
+	const char *path, *type;
 	struct form plain, packed;
 };
 
 static const struct asset assets[] = {
-#define X(number, name, kind, type, tag, file) \
-	{ name, type, \
+#define X(number, path, kind, type, tag, file) \
+	{ path, type, \
 	  { asset_##number, asset_##number##_end, tag, KIND_##kind COMMON "ETag: \"" tag "\"\r\n" }, \
 	  { asset_packed_##number, asset_packed_##number##_end, tag "-gz", \
 	    KIND_##kind COMMON "Content-Encoding: gzip\r\nETag: \"" tag "-gz\"\r\n" } },
@@ -60,11 +60,17 @@ static const struct asset assets[] = {
 #undef X
 };
 
-static const struct asset *find(struct text name)
+static const struct asset *find(const char *folder, struct text name)
 {
-	for (size_t i = 0; i < sizeof assets / sizeof *assets; i++)
-		if (strlen(assets[i].name) == name.len && memcmp(assets[i].name, name.at, name.len) == 0)
+	size_t len = strlen(folder);
+
+	for (size_t i = 0; i < sizeof assets / sizeof *assets; i++) {
+		const char *path = assets[i].path;
+
+		if (strncmp(path, folder, len) == 0 && strlen(path + len) == name.len &&
+		    memcmp(path + len, name.at, name.len) == 0)
 			return &assets[i];
+	}
 	return NULL;
 }
 
@@ -92,9 +98,9 @@ static bool has_tag(const char *field, const char *tag)
 	return false;
 }
 
-void assets_answer(struct answer *a, const struct request *q, struct text name)
+void assets_answer(struct answer *a, const struct request *q, const char *folder, struct text name)
 {
-	const struct asset *found = find(name);
+	const struct asset *found = find(folder, name);
 
 	if (!found) {
 		answer_detail(a, 404, "Not Found");

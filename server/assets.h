@@ -4,8 +4,8 @@
 
 #include "http.h"
 
-/* The file of this name ("docs", "redoc", or a name below /docs/), gzipped for who accepts that; 304 to who has it;
- * 404 when there is none. The body is borrowed: it is the program's own memory. */
-void assets_answer(struct answer *a, const struct request *q, struct text name);
+/* The file at the path that folder and name make together, gzipped for who accepts that; 304 to who has it; 404 when
+ * there is none. The body is borrowed: it is the program's own memory. */
+void assets_answer(struct answer *a, const struct request *q, const char *folder, struct text name);
 
 #endif

@@ -93,13 +93,13 @@ static void answer_route(struct serve_thread *t, const struct route *r, const st
 		openapi_write(&t->answer, settings);
 		return;
 	case HANDLER_DOCS:
-		assets_answer(&t->answer, q, (struct text){"docs", 4});
+		assets_answer(&t->answer, q, "/docs", r->id);
 		return;
 	case HANDLER_REDOC:
-		assets_answer(&t->answer, q, (struct text){"redoc", 5});
+		assets_answer(&t->answer, q, "/redoc", r->id);
 		return;
 	case HANDLER_ASSET:
-		assets_answer(&t->answer, q, r->id);
+		assets_answer(&t->answer, q, "/docs/", r->id);
 		return;
 	default:
 		answer_with_model(t, r, q);

@@ -29,7 +29,7 @@ static void ask(struct answer *a, const char *name, const char *encoding, const 
 	accept_encoding = encoding;
 	if_none_match = tags;
 	answer_reset(a);
-	assets_answer(a, &q, (struct text){name, strlen(name)});
+	assets_answer(a, &q, "/docs/", (struct text){name, strlen(name)});
 }
 
 /* The tag of an answer, with its quotes. */
@@ -47,7 +47,8 @@ static void tag_of(const struct answer *a, char tag[32])
 
 static void test_unknown(void **state)
 {
-	static const char *const names[] = {"", "x", "plain", "plain.htm", "plain.html2", "../plain.html", "oauth2-redirect"};
+	static const char *const names[] = {"", "x", "plain", "plain.htm", "plain.html2", "../plain.html", "oauth2-redirect", "/docs",
+					   "docs"};
 	struct answer a = {0};
 
 	(void)state;
