@@ -68,7 +68,8 @@ def test_pages_send_nobody_elsewhere(server):
 
 
 def assets(server):
-    return ["/docs", "/redoc", "/docs/plain.html", *sorted({p for page in ("/docs", "/redoc") for p in linked(server, page)})]
+    files = {path for page in ("/docs", "/redoc") for path in linked(server, page)}
+    return ["/docs", "/redoc", "/docs/plain.html", *sorted(files)]
 
 
 def test_packed_and_plain_are_the_same(server):
@@ -106,8 +107,8 @@ def test_head_and_other_methods(server):
             assert post.status == 405 and post.headers["allow"] == "GET, HEAD"
 
 
-@pytest.mark.parametrize("path", ["/docs/oauth2-redirect", "/docs/ui.inc", "/docs/..%2Fdocs.html", "/docs/docs", "/docs/%2Fdocs",
-                                  "/redoc/x"])
+@pytest.mark.parametrize("path", ["/docs/oauth2-redirect", "/docs/ui.inc", "/docs/..%2Fdocs.html", "/docs/docs",
+                                  "/docs/%2Fdocs", "/redoc/x"])
 def test_what_is_not_there(server, path):
     answer = server.get(path)
     assert (answer.status, answer.json) == (404, {"detail": "Not Found"})
@@ -191,8 +192,9 @@ def tools(tmp_path):
     return tools
 
 
-@pytest.mark.parametrize("npm", [None, "exit 1", "echo no network >&2; exit 7", "for i; do :; done; echo x >swagger-ui-dist-5.35.0.tgz; "
-                                 "echo x >redoc-2.5.4.tgz"], ids=["none", "fails", "says why", "other archives"])
+@pytest.mark.parametrize("npm", [None, "exit 1", "echo no network >&2; exit 7",
+                                 "for archive in redoc-2.5.4.tgz swagger-ui-dist-5.35.0.tgz; do echo x >$archive; done"],
+                         ids=["none", "fails", "says why", "other archives"])
 def test_a_build_without_the_packages_goes_on(tools, tmp_path, npm):
     env, folder = tools(npm), tmp_path / "ui"
     fetch = subprocess.run([MAKER / "fetch", folder], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -268,9 +270,10 @@ def fill(window, operation, name, value):
 def executed(window, operation):
     """Press Execute; the status and the body that the page then shows."""
     live = f"{operation} .live-responses-table"
-    before = window.text(f"{live} .microlight, {live} code")
+    before = window.text(f"{live} .highlight-code")
     window.click(f"{operation} .btn.execute")
-    until(lambda: window.text(f"{live} .response-col_status") and window.text(f"{live} .highlight-code") != before, "the answer")
+    until(lambda: window.text(f"{live} .response-col_status") and window.text(f"{live} .highlight-code") != before,
+          "the answer")
     return window.text(f"{live} tbody .response-col_status").split()[0], window.text(f"{live} tbody .highlight-code pre")
 
 

@@ -229,8 +229,9 @@ def test_what_belongs_to_no_route_is_as_the_introduction_says(server, document):
     for text in ("404 with `{\"detail\":\"Not Found\"}`", "405 with `{\"detail\":\"Method Not Allowed\"}`", "307"):
         assert text in said
     error = {"$ref": "#/components/schemas/Error"}
-    for path, method, status in [("/nope", "GET", 404), ("/docs/x", "GET", 404), ("/", "POST", 405), ("/model", "HEAD", 405),
-                                 ("/predict/user/1", "PUT", 405), ("/predict/user/1/?n=0", "GET", 307)]:
+    for path, method, status in [("/nope", "GET", 404), ("/docs/x", "GET", 404), ("/", "POST", 405),
+                                 ("/model", "HEAD", 405), ("/predict/user/1", "PUT", 405),
+                                 ("/predict/user/1/?n=0", "GET", 307)]:
         answer = server.get(path, method)
         assert answer.status == status
         if status == 307:
@@ -240,7 +241,8 @@ def test_what_belongs_to_no_route_is_as_the_introduction_says(server, document):
         assert ("allow" in answer.headers) == (status == 405)
 
 
-@pytest.mark.parametrize("accept", [None, "text/plain", "application/openmetrics-text;version=1.0.0", "application/json"])
+@pytest.mark.parametrize("accept", [None, "text/plain", "application/openmetrics-text;version=1.0.0",
+                                    "application/json"])
 @pytest.mark.parametrize("encoding", [None, "gzip"])
 def test_forms_of_metrics(server, document, accept, encoding):
     headers = {"Accept": accept, "Accept_Encoding": encoding}
