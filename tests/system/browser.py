@@ -12,7 +12,17 @@ import urllib.request
 
 import harness
 
+# A page that redraws itself takes elements away between two requests: then the last step is done again.
+PASSING = {"stale element reference", "element click intercepted", "element not interactable"}
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"     # the protocol's key of a reference to an element
+
+
+class Refused(AssertionError):
+    """What the driver did not do."""
+
+    def __init__(self, error, what):
+        super().__init__(f"{what}: {error}")
+        self.error = error
 
 
 class Browser:
@@ -32,7 +42,8 @@ class Browser:
         try:
             harness.until(self.is_up, "chromedriver")
             self.session = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": {
-                "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}}})["sessionId"]
+                "goog:chromeOptions": options,
+                "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}}})["sessionId"]
         except BaseException:
             self.close()
             raise
@@ -56,7 +67,7 @@ class Browser:
                 return json.loads(response.read())["value"]
         except urllib.error.HTTPError as error:
             value = json.loads(error.read())["value"]
-            raise AssertionError(f"{method} {path}: {value['error']}: {value['message']}") from None
+            raise Refused(value["error"], f"{method} {path}: {value['message']}") from None
 
     def open(self, url):
         self.ask("POST", "/url", {"url": url})
@@ -64,26 +75,33 @@ class Browser:
     def script(self, text, *arguments):
         return self.ask("POST", "/execute/sync", {"script": text, "args": list(arguments)})
 
-    def element(self, css, within=None):
-        """The first element that matches, when there is one."""
-        base = f"/element/{within[ELEMENT]}" if within else ""
-        found = self.ask("POST", f"{base}/elements", {"using": "css selector", "value": css})
-        return found[0] if found else None
+    def wait(self, css):
+        """The first element that matches, as soon as there is one."""
+        return harness.until(lambda: self.ask("POST", "/elements", {"using": "css selector", "value": css}), css)[0][ELEMENT]
 
-    def wait(self, css, what=None, seconds=harness.PATIENCE):
-        return harness.until(lambda: self.element(css), what or css, seconds)
-
-    def text(self, css):
-        element = self.element(css)
-        return self.ask("GET", f"/element/{element[ELEMENT]}/text") if element else ""
+    def do(self, css, *steps):
+        """Each step, (what, body), with the first element that matches."""
+        def done():
+            try:
+                element = self.wait(css)
+                for what, body in steps:
+                    self.ask("POST", f"/element/{element}/{what}", body)
+                return True
+            except Refused as refused:
+                if refused.error not in PASSING:
+                    raise
+                return False
+        harness.until(done, f"{steps} of {css}")
 
     def click(self, css):
-        self.ask("POST", f"/element/{self.wait(css)[ELEMENT]}/click", {})
+        self.do(css, ("click", {}))
 
     def type(self, css, text):
-        element = self.wait(css)[ELEMENT]
-        self.ask("POST", f"/element/{element}/clear", {})
-        self.ask("POST", f"/element/{element}/value", {"text": text})
+        self.do(css, ("clear", {}), ("value", {"text": text}))
+
+    def text(self, css):
+        """What the first element that matches shows; "" when there is none."""
+        return self.script("return document.querySelector(arguments[0])?.innerText ?? ''", css)
 
     def screenshot(self, path):
         pathlib.Path(path).write_bytes(base64.b64decode(self.ask("GET", "/screenshot")))
