@@ -30,7 +30,7 @@ def until(condition, what, seconds=PATIENCE):
 
 
 def environment(**more):
-    return {**{k: v for k, v in os.environ.items() if not k.startswith("AKIN_")}, "LC_ALL": "C.UTF-8", **more}
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("AKIN_") and k != "ENABLE_METRICS"}, "LC_ALL": "C.UTF-8", **more}
 
 
 def prep(*arguments, stdin=b"", **more):
