@@ -145,14 +145,12 @@ static bool may_keep(void)
  * little now and then would hold the thread for hours. A piece must go in the time a request has to arrive. */
 static bool send_rest(struct mg_connection *c, struct text rest)
 {
-	while (rest.len > 0) {
-		size_t piece = rest.len < PIECE ? rest.len : PIECE;
+	for (size_t piece; rest.len > 0; rest.at += piece, rest.len -= piece) {
 		int64_t began = clock_ms();
 
+		piece = rest.len < PIECE ? rest.len : PIECE;
 		if (mg_write(c, rest.at, piece) != (int)piece || clock_ms() - began > settings->request_timeout_ms)
 			return false;
-		rest.at += piece;
-		rest.len -= piece;
 	}
 	return true;
 }
@@ -236,9 +234,6 @@ static int on_refusal(struct mg_connection *c, int status, const char *message)
 	if (status == 505) {
 		reason = "HTTP/1.0 and HTTP/1.1 are spoken here";
 		method = mg_get_request_info(c)->request_method;
-	} else if (status == 413) {
-		status = 431;
-		reason = "the request line and its header fields are too long";
 	} else if (status == 411) {
 		status = 400;
 		reason = "Content-Length must be one decimal number";

@@ -31,7 +31,7 @@ def server(session_server):
 
 @pytest.fixture(scope="module")
 def with_ui(server):
-    if b"Swagger UI" not in server.get("/docs").body:
+    if b"<title>Akin - Swagger UI</title>" not in server.get("/docs").body:
         pytest.skip("this server was built without Swagger UI and ReDoc: npm or its registry was not reachable (make ui)")
 
 
@@ -183,7 +183,8 @@ def tools(tmp_path):
     def tools(npm):
         folder = tmp_path / "tools"
         folder.mkdir()
-        for name in ("sh", "dirname", "mkdir", "sha512sum", "sha256sum", "cat", "cut", "sed", "gzip", "wc", "rm", "mv", "tar"):
+        for name in ("sh", "dirname", "mkdir", "sha512sum", "sha256sum", "cat", "cut", "sed", "gzip", "head", "wc", "rm", "mv",
+                     "tar"):
             (folder / name).symlink_to(shutil.which(name))
         if npm:
             (folder / "npm").write_text(f"#!{shutil.which('sh')}\n{npm}\n")
@@ -192,7 +193,7 @@ def tools(tmp_path):
     return tools
 
 
-@pytest.mark.parametrize("npm", [None, "exit 1", "echo no network >&2; exit 7",
+@pytest.mark.parametrize("npm", [None, "exit 1", "echo npm ERR! code EAI_AGAIN >&2; exit 7",
                                  "for archive in redoc-2.5.4.tgz swagger-ui-dist-5.35.0.tgz; do echo x >$archive; done"],
                          ids=["none", "fails", "says why", "other archives"])
 def test_a_build_without_the_packages_goes_on(tools, tmp_path, npm):
@@ -200,6 +201,7 @@ def test_a_build_without_the_packages_goes_on(tools, tmp_path, npm):
     fetch = subprocess.run([MAKER / "fetch", folder], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                            timeout=harness.PATIENCE)
     assert fetch.returncode == 0 and "no Swagger UI" in fetch.stderr, fetch
+    assert fetch.stderr.count("\n") == 1 and ("EAI_AGAIN" in fetch.stderr) == ("EAI_AGAIN" in (npm or "")), fetch
     embed = subprocess.run([MAKER / "embed", folder], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                            timeout=harness.PATIENCE)
     assert embed.returncode == 0 and "plain pages" in embed.stderr, embed
