@@ -104,6 +104,11 @@ bench: etc/packages/build.need etc/packages/bench.need
 lint: etc/packages/build.need etc/packages/lint.need
 	@tests/lint $(ALL_C) $(wildcard */*.h tests/unit/*.h) -- $(MAN)
 
+# The table of families in docs/metrics.md, from the list that makes the families.
+docs: $(BUILD)/akin-server
+	@$(BUILD)/akin-server --metrics-table > $(BUILD)/families.md
+	@sed -i -e '/^<!-- families/,/^<!-- end/{//!d}' -e '/^<!-- families/r $(BUILD)/families.md' docs/metrics.md
+
 %.need:
 	@etc/packages/need $(notdir $*)
 
@@ -134,5 +139,5 @@ help:
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize units sanitized bench lint install uninstall clean help ui .flags
+.PHONY: all model run test unit system sanitize units sanitized bench lint docs install uninstall clean help ui .flags
 .SECONDARY:

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "negotiate.h"
-#include "ui.inc"
+#include <ui.inc>		/* made by server/ui/embed */
 
 /* What the pages may do: run our files, ask this server, and no other. The hashes are those of the two style elements
  * that ReDoc makes, an empty one, which it fills through the document, and its scroll bar's; the search runs in a worker

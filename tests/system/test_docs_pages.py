@@ -2,12 +2,14 @@
 
 The server may have been built where npm or its registry could not be reached. Then both are the plain page, and what
 needs Swagger UI and ReDoc is skipped, with that said."""
+import contextlib
 import gzip
 import hashlib
 import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tarfile
@@ -147,6 +149,25 @@ def test_the_files_are_the_packages_own(server, with_ui):
                     if "es-bundle" not in name:
                         assert tar.extractfile(members[name]).read() in server.get("/docs/licences.txt").body, name
     assert compared == 3
+
+
+def test_who_takes_nothing_is_let_go(start, small, with_ui):
+    """A body that no socket buffer holds, and a client that does not read."""
+    server = start(small([("1", "A"), ("1", "B")]), workers=1, request_timeout_ms=300)
+    path = max(linked(server, "/docs"), key=lambda p: len(server.get(p).body))
+    whole = len(server.get(path).body)
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(("127.0.0.1", server.port))
+        s.settimeout(harness.PATIENCE)
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        until(lambda: server.metric("akin_threads_busy") == 2, "its thread to be busy, beside the scrape's")
+        until(lambda: server.metric("akin_threads_busy") == 1, "its thread to be free again")
+        taken = 0
+        with contextlib.suppress(ConnectionResetError):
+            while part := s.recv(65536):
+                taken += len(part)
+    assert taken < whole
 
 
 def test_the_pages_set_what_fastapi_sets(server, with_ui):

@@ -178,6 +178,9 @@ def test_every_status_of_every_route_is_given_and_is_as_described(server, docume
             assert answer.status == status, (template, status, answer.body)
             contract.check(document, template, answer)
             given.add((template, status))
+    answer = Raw(server.raw(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20000 + b"\r\n\r\n"))
+    assert answer.status == 431
+    contract.check(document, "/", answer)
     for (template, status), path in ASK.items():
         answer = server.get(path)
         assert answer.status == status
