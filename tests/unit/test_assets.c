@@ -47,8 +47,8 @@ static void tag_of(const struct answer *a, char tag[32])
 
 static void test_unknown(void **state)
 {
-	static const char *const names[] = {"", "x", "plain", "plain.htm", "plain.html2", "../plain.html", "oauth2-redirect", "/docs",
-					   "docs"};
+	static const char *const names[] = {"", "x", "plain", "plain.htm", "plain.html2", "../plain.html",
+					    "oauth2-redirect", "/docs", "docs"};
 	struct answer a = {0};
 
 	(void)state;
