@@ -141,5 +141,6 @@ uint64_t counters_bury(void *counters)
 #define X(symbol, type, shape, unit, name, labels, help) BURY_##type##_##shape(symbol)
 	FAMILIES(X)
 #undef X
+	atomic_store_explicit(&c->unheard, 0, memory_order_relaxed);
 	return in_hand;
 }

@@ -78,6 +78,7 @@ struct counters {
 #undef FIELD_BY_REFUSAL
 #undef FIELD_BY_ANSWER
 #undef FIELD_DURATIONS
+	_Atomic uint64_t unheard;	/* connections whose first request has not come; a gauge, part of a family */
 };
 
 /* Bytes of a slot's counters: what board_create() wants. */

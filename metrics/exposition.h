@@ -12,6 +12,7 @@
 struct exposition {
 	const struct board *board;
 	const struct packed *packed;	/* the model this process serves, or NULL: what only it knows is left out */
+	int listener;			/* the listening socket; -1: none, and its queue is left out */
 	bool openmetrics;		/* else the text format */
 	bool exact;			/* status="404" instead of "4xx", where statuses are counted one by one */
 	const char *prefix;		/* of the http_ families, "" for none */

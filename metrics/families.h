@@ -137,12 +137,12 @@
 	  "HTTP requests answered, by worker.") \
 	X(threads, GAUGE, ONE, "", "akin_threads", "worker", \
 	  "Threads that serve connections, by worker.") \
-	X(threads_busy, GAUGE, ONE, "", "akin_threads_busy", "worker", \
-	  "Threads that have a connection, idle or not, and so can't take another one, by worker.") \
+	X(threads_busy, GAUGE, COMPUTED, "", "akin_threads_busy", "worker", \
+	  "Threads that answer a request or wait for a connection's first one, by worker.") \
 	X(connections_active, GAUGE, ONE, "", "akin_connections_active", "worker", \
-	  "Connections accepted and not closed, by worker.") \
-	X(connections_waiting, GAUGE, COMPUTED, "", "akin_connections_waiting", "worker", \
-	  "Connections accepted that no thread has taken on yet, by worker.") \
+	  "Connections accepted and not closed, idle ones included, by worker.") \
+	X(connections_waiting, GAUGE, COMPUTED, "", "akin_connections_waiting", "", \
+	  "Connections in the kernel's queue, which all workers share: no thread has been free to take them.") \
 	X(connections_accepted, COUNTER, ONE, "", "akin_connections_accepted_total", "worker", \
 	  "Connections accepted, by worker.") \
 	X(connections_refused, COUNTER, BY_REFUSAL, "", "akin_connections_refused_total", "reason", \

@@ -1,7 +1,10 @@
 /* samples_workers.c - the processes: what the kernel knows of their sum, and what each worker says of its threads and
  * connections. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "page.h"
 
@@ -116,20 +119,27 @@ static void by_slot(struct page *p, size_t offset)
 }
 
 void samples_threads(struct page *p) { by_slot(p, offsetof(struct counters, threads)); }
-void samples_threads_busy(struct page *p) { by_slot(p, offsetof(struct counters, threads_busy)); }
 void samples_connections_active(struct page *p) { by_slot(p, offsetof(struct counters, connections_active)); }
 void samples_connections_accepted(struct page *p) { by_slot(p, offsetof(struct counters, connections_accepted)); }
 
-/* A connection is active before a thread is busy with it, and the thread is free before it is closed; but the two are
- * not read at one time. */
-void samples_connections_waiting(struct page *p)
+/* An idle connection has a thread, too, but is ended when somebody else needs that. */
+void samples_threads_busy(struct page *p)
 {
 	for (uint32_t i = 0; i < board_slots(p->board); i++) {
 		const struct counters *c = board_counters(p->board, i);
-		uint64_t busy = LOAD(c->threads_busy), active = LOAD(c->connections_active);
 
-		by_worker(p, i, active > busy ? active - busy : 0);
+		by_worker(p, i, LOAD(c->in_progress) + LOAD(c->unheard));
 	}
+}
+
+/* Of a listening socket, the kernel tells the length of its queue where it tells other sockets' unacknowledged data. */
+void samples_connections_waiting(struct page *p)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof info;
+
+	if (getsockopt(p->e->listener, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_LISTEN)
+		page_value(p, info.tcpi_unacked);
 }
 
 void samples_connections_refused(struct page *p)

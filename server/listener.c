@@ -175,6 +175,9 @@ static int send_answer(struct mg_connection *c, struct seat *seat, const char *m
 static void mark_begun(struct seat *seat)
 {
 	atomic_store_explicit(&seat->answering, true, memory_order_relaxed);
+	if (seat->first && counters)
+		counters_less(&counters->unheard);
+	serve_begin(&seat->serve);
 }
 
 static void mark_done(struct seat *seat)
@@ -196,7 +199,6 @@ static int on_request(struct mg_connection *c)
 	struct framing f;
 
 	mark_begun(seat);
-	serve_begin(&seat->serve);
 	read_framing(&f, r);
 	bool keep = f.keep && skip_body(c, seat, &f) && may_keep(seat);
 
@@ -231,7 +233,6 @@ static int on_refusal(struct mg_connection *c, int status, const char *message)
 	const char *method = status == 505 ? mg_get_request_info(c)->request_method : NULL, *reason;
 
 	mark_begun(seat);
-	serve_begin(&seat->serve);
 	status = framing_refusal(status, message, full, late, &reason);
 	serve_refused(&seat->serve, method, status, reason);
 	send_answer(c, seat, method, false);
@@ -269,16 +270,17 @@ static int on_begin(const struct mg_connection *c, void **data)
 	seat->first = true;
 	atomic_fetch_add(&begun, 1);
 	if (counters)
-		counters_more(&counters->threads_busy, 1);
+		counters_more(&counters->unheard, 1);
 	return 0;
 }
 
 static void on_closed(const struct mg_connection *c)
 {
-	(void)c;
+	struct seat *seat = mg_get_thread_pointer(c);
+
+	if (seat->first && counters)
+		counters_less(&counters->unheard);
 	atomic_fetch_sub(&begun, 1);
-	if (counters)
-		counters_less(&counters->threads_busy);
 	accept_closed();
 }
 
@@ -401,6 +403,7 @@ bool listener_start(const struct settings *s, int socket, struct board *b, struc
 	if (!all_up(why))
 		return false;
 	close(inherited);	/* civetweb's number has it now */
+	serve_listens(listener);
 	if (counters)
 		counters_more(&counters->threads, s->threads);
 	return true;

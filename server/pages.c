@@ -100,18 +100,15 @@ void page_model(struct answer *a, const struct packed *p)
 static void append(void *of, const char *bytes, size_t len) { answer_bytes(of, bytes, len); }
 
 /* Of two formats and two codings, the client's choice; when it takes none of them, the plainest. */
-void page_metrics(struct answer *a, const struct exposition *settled, const struct packed *p, const struct request *q,
-		  struct gzip *gzip)
+void page_metrics(struct answer *a, struct exposition *e, const struct request *q, struct gzip *gzip)
 {
 	const char *accept = q->header(q, "Accept"), *coding = q->header(q, "Accept-Encoding");
-	struct exposition e = *settled;
 
-	e.packed = p;
-	e.openmetrics = negotiate_media(accept, "application/openmetrics-text", "1.0.0") >
-			negotiate_media(accept, "text/plain", "0.0.4");
-	a->content_type = e.openmetrics ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
+	e->openmetrics = negotiate_media(accept, "application/openmetrics-text", "1.0.0") >
+			 negotiate_media(accept, "text/plain", "0.0.4");
+	a->content_type = e->openmetrics ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
 	a->extra = "Vary: Accept, Accept-Encoding\r\n";
-	exposition_write(&e, append, a);
+	exposition_write(e, append, a);
 	if (negotiate_gzip(coding) && gzip_body(gzip, a))
 		a->extra = "Content-Encoding: gzip\r\nVary: Accept, Accept-Encoding\r\n";
 }

@@ -20,6 +20,7 @@ static const struct settings *settings;
 static struct board *board;
 static struct counters *counters;	/* this worker's; NULL: nothing is counted */
 static struct exposition exposition;	/* as /metrics is written, but for what each request says */
+static _Atomic int listening = -1;
 
 /* Settings that are the same for every scrape. */
 static void open_exposition(void)
@@ -45,6 +46,8 @@ void serve_open(const struct settings *s, struct board *b)
 	open_exposition();
 }
 
+void serve_listens(int listener) { atomic_store(&listening, listener); }
+
 void serve_thread_free(struct serve_thread *t)
 {
 	answer_free(&t->answer);
@@ -54,6 +57,15 @@ void serve_thread_free(struct serve_thread *t)
 	*t = (struct serve_thread){.near = NULL};
 }
 
+static void answer_metrics(struct serve_thread *t, const struct packed *p, const struct request *q)
+{
+	struct exposition e = exposition;
+
+	e.packed = p;
+	e.listener = atomic_load(&listening);
+	page_metrics(&t->answer, &e, q, &t->gzip);
+}
+
 static void answer_with_model(struct serve_thread *t, const struct route *r, const struct request *q)
 {
 	struct pin *pin = pin_take();
@@ -61,7 +73,7 @@ static void answer_with_model(struct serve_thread *t, const struct route *r, con
 	struct answer *a = &t->answer;
 
 	if (r->handler == HANDLER_METRICS)
-		page_metrics(a, &exposition, p, q, &t->gzip);
+		answer_metrics(t, p, q);
 	else if (r->handler == HANDLER_READYZ)
 		page_readyz(a, board, p);
 	else if (!p)

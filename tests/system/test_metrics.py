@@ -202,7 +202,7 @@ def test_what_was_in_the_hands_of_the_dead(start, small):
     until(lambda: server.workers() and victim not in server.workers(), "a new worker")
     until(server.answers, "it to serve")
     samples = agree(server)
-    assert samples["akin_requests_unanswered_total"] == 3
+    assert samples["akin_requests_unanswered_total"] in (3, 4)      # the scrape before may have been about to end
     assert samples['akin_connections_active{worker="0"}'] == samples['akin_threads_busy{worker="0"}'] == 1
     assert samples['akin_threads{worker="0"}'] == 8
     assert not any("POST" in key for key in samples)
@@ -245,7 +245,7 @@ def test_durations_hold_what_clients_waited(start, small):
     samples = server.metrics()
     cell = 'handler="/",method="other",status="4xx"'
     assert samples[f"http_request_duration_seconds_count{{{cell}}}"] == 1
-    assert late / 2 < samples[f"http_request_duration_seconds_sum{{{cell}}}"] <= waited
+    assert late / 2 < samples[f"http_request_duration_seconds_sum{{{cell}}}"] <= waited + 0.1      # it may be slow to look
     assert samples[f'http_request_duration_seconds_bucket{{{cell},le="0.1"}}'] == 0
     highr = {k: v for k, v in samples.items() if k.startswith("http_request_duration_highr_seconds_bucket")}
     assert len(highr) == 22 and list(highr.values()) == sorted(highr.values())
@@ -259,32 +259,56 @@ def of_workers(samples, name):
 
 
 def test_threads_and_connections(start, small):
-    """Two threads, two idle connections that hold them, and one that waits for a thread."""
-    server = start(small(ROWS), workers=1, threads=3, keep_alive_ms=600000)
-    accepted = server.metric("akin_connections_accepted_total")
-    clients = [server.client() for _ in range(2)]
-    for client in clients:
-        assert client.get("/").status == 200
+    """Kept connections are active and idle; one that has said half a request keeps its thread busy."""
+    server = start(small(ROWS), workers=1, threads=5, keep_alive_ms=600000)
 
     def gauges():
-        samples = server.metrics()      # the third connection
-        return [of_workers(samples, "akin_" + name)[0]
-                for name in ("threads", "threads_busy", "connections_active", "connections_waiting")]
+        samples = server.metrics()      # a connection more, with a request in hand
+        return [of_workers(samples, "akin_" + name)[0] for name in ("threads", "threads_busy", "connections_active")]
 
-    until(lambda: gauges() == [3, 3, 3, 0], "three busy threads")
-    third = server.client()
-    scrape = third.get("/metrics").body.decode()    # now all threads are taken, and it is asked by the last of them
-    with socket.create_connection(("127.0.0.1", server.port)) as waiting:
-        waiting.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        lines = until(lambda: [line for line in clients[0].get("/metrics").body.decode().splitlines()
-                               if line == 'akin_connections_waiting{worker="0"} 1'], "one that waits")
-        assert lines and 'akin_threads_busy{worker="0"} 3' in scrape
-        assert b" 200 " in waiting.recv(65536)      # that scrape's answer closed its connection
-    third.close()
-    for client in clients:
-        client.close()
-    until(lambda: gauges() == [3, 1, 1, 0], "the scrape's own connection alone")
-    assert server.metric("akin_connections_accepted_total") > accepted + 3
+    until(lambda: gauges() == [5, 1, 1], "the scrape's own connection alone")
+    accepted = server.metric("akin_connections_accepted_total")
+    with server.client() as one, server.client() as two, server.client() as three:
+        for client in (one, two, three):
+            assert client.get("/").status == 200
+        until(lambda: gauges() == [5, 1, 4], "idle connections")
+        three.connection.sock.sendall(b"GET / HT")
+        with socket.create_connection(("127.0.0.1", server.port)) as half:
+            half.sendall(b"GET / HT")
+            until(lambda: gauges()[1:] == [2, 5], "a connection whose first request does not come")
+            half.sendall(b"TP/1.1\r\nHost: x\r\n\r\n")
+            assert b" 200 " in half.recv(65536)
+            until(lambda: gauges()[1:] == [1, 5], "it to be idle")
+        with socket.create_connection(("127.0.0.1", server.port)) as half:
+            half.sendall(b"G")
+            until(lambda: gauges()[1] == 2, "another such connection")
+        until(lambda: gauges()[1:] == [1, 4], "it to be gone without a word")
+    until(lambda: gauges() == [5, 1, 1], "the scrape's own connection alone")
+    assert server.metric("akin_connections_accepted_total") >= accepted + 5
+
+
+def test_connections_that_wait_for_a_thread(start, small):
+    """All threads but one are held by half requests; what comes then waits in the kernel, and is told by that one."""
+    server = start(small(ROWS), workers=1, threads=3)
+    with server.client() as client:
+        assert client.get("/").status == 200
+        held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2)]
+        for s in held:
+            s.sendall(b"GET / HT")
+        until(lambda: b'akin_threads_busy{worker="0"} 3\n' in client.get("/metrics").body, "three busy threads")
+        # From now on there is no thread for anybody else, and this one is never idle for long.
+        waiting = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
+        for s in waiting:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        try:
+            until(lambda: re.search(rb"^akin_connections_waiting [34]$", client.get("/metrics").body, re.M), "them to wait")
+        finally:
+            for s in held:
+                s.close()
+        for s in waiting:
+            assert b" 200 " in s.recv(65536)
+            s.close()
+    until(lambda: server.metric("akin_connections_waiting") == 0, "nobody to wait")
 
 
 def test_refused_connections_are_those_that_were_told(start, small):

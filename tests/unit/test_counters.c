@@ -90,7 +90,7 @@ static void a_death_clears_what_was_in_hand_and_keeps_totals(void **state)
 		counters_begin(c);
 	request(c, HANDLER_ITEM, METHOD_GET, STATUS_200, 5);
 	c->threads = 8;
-	c->threads_busy = 3;
+	c->unheard = 3;
 	c->connections_active = 4;
 	c->connections_accepted = 11;
 	c->proportional = 1 << 20;
@@ -98,7 +98,7 @@ static void a_death_clears_what_was_in_hand_and_keeps_totals(void **state)
 	assert_int_equal(counters_bury(c), 0);
 	assert_int_equal(c->in_progress, 0);
 	assert_int_equal(c->threads, 0);
-	assert_int_equal(c->threads_busy, 0);
+	assert_int_equal(c->unheard, 0);
 	assert_int_equal(c->connections_active, 0);
 	assert_int_equal(c->proportional, 0);
 	assert_int_equal(c->connections_accepted, 11);
