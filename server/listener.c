@@ -145,8 +145,7 @@ static bool may_keep(const struct seat *seat)
 /* A body that is not in the message. Each piece of it may take as long as a message. */
 static bool send_rest(struct mg_connection *c, struct seat *seat, struct text rest)
 {
-	for (size_t piece; rest.len > 0; rest.at += piece, rest.len -= piece) {
-		piece = rest.len < PIECE ? rest.len : PIECE;
+	for (size_t piece; (piece = rest.len < PIECE ? rest.len : PIECE) > 0; rest.at += piece, rest.len -= piece) {
 		waiting_allow(&seat->wait, settings->request_timeout_ms);
 		if (mg_write(c, rest.at, piece) != (int)piece)
 			return false;
