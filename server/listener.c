@@ -53,6 +53,7 @@
 
 #define STACK	    (512 * 1024)	/* a thread's; the system's 8 MB would only swell the books */
 #define START_MS    10000		/* for all threads to come up */
+#define PIECE	    65536			/* of a long body, sent at a time */
 
 /* A thread of civetweb's, for as long as it lives. */
 struct seat {
@@ -140,16 +141,28 @@ static bool may_keep(const struct seat *seat)
 	       !seat->wait.ended && !accept_claim();
 }
 
+/* A body that is not in the message. Each piece of it may take as long as a message. */
+static bool send_rest(struct mg_connection *c, struct seat *seat, struct text rest)
+{
+	for (size_t piece; (piece = rest.len < PIECE ? rest.len : PIECE) > 0; rest.at += piece, rest.len -= piece) {
+		waiting_allow(&seat->wait, settings->request_timeout_ms);
+		if (mg_write(c, rest.at, piece) != (int)piece)
+			return false;
+	}
+	return true;
+}
+
 /* Send what serve() has left in the seat. Returns its status. */
 static int send_answer(struct mg_connection *c, struct seat *seat, const char *method, bool keep)
 {
 	struct answer *a = &seat->serve.answer;
+	bool head = method && strcmp(method, "HEAD") == 0;
 	size_t len;
-	const char *message = answer_message(a, keep, method && strcmp(method, "HEAD") == 0, &len);
+	const char *message = answer_message(a, keep, head, &len);
 	int status = answer_status(a);
 
 	waiting_allow(&seat->wait, settings->request_timeout_ms);
-	if (mg_write(c, message, len) != (int)len)
+	if (mg_write(c, message, len) != (int)len || !send_rest(c, seat, answer_rest(a, head)))
 		keep = false;
 	if (!keep)
 		mg_disable_keep_alive(c);
