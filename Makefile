@@ -31,7 +31,7 @@ objects    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 PROGRAMS    := $(BUILD)/akin-prep $(BUILD)/akin-server
 UNITS       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 PREP_LIBS   := -llz4 -lxxhash -ljansson -lm
-SERVER_LIBS := -lcivetweb -llz4 -lxxhash -ljansson -linih -lm
+SERVER_LIBS := -lcivetweb -llz4 -lxxhash -ljansson -linih -lz -lm
 
 SUBMAKE = $(MAKE) --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 

@@ -1,10 +1,15 @@
 /* counters.c - the words of a slot: where a request is counted, how slots are summed, what dies with a worker.
  *
  * Nothing here can fail. The layout is the same in every process of a tree, since a worker is a fork of its master;
- * nobody else reads it. */
+ * nobody else reads it.
+ *
+ * Summing is what a scrape spends on each slot. Most cells are never used, and those of durations are two thirds of a
+ * slot, so they are read only where requests were counted: a request is counted before its duration is. */
 #include "counters.h"
 
 #include <string.h>
+
+#define LOAD(word) atomic_load_explicit(&(word), memory_order_relaxed)
 
 size_t counters_size(void) { return sizeof(struct counters); }
 
@@ -30,23 +35,111 @@ enum status counters_status(int code)
 	return code < 300 ? STATUS_200 : code < 400 ? STATUS_307 : code < 500 ? STATUS_400 : STATUS_500;
 }
 
-void counters_add(struct counters *sum, const void *counters)
+bool counters_handlers(const char *list, uint32_t *set, const char **bad_at, size_t *bad_len)
 {
-	const _Atomic uint64_t *from = counters;
-	_Atomic uint64_t *to = (_Atomic uint64_t *)sum;
+	static const char *const label[] = {
+#define X(symbol, text) [HANDLER_##symbol] = text,
+		HANDLERS(X)
+#undef X
+	};
+	static const char between[] = ", \t";
 
-	for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) {
-		uint64_t more = atomic_load_explicit(&from[i], memory_order_relaxed);
+	*set = 0;
+	for (list += strspn(list, between); *list; list += strspn(list, between)) {
+		size_t n = strcspn(list, between);
+		unsigned h = 0;
 
-		if (more)		/* most cells of a slot are never used */
-			atomic_store_explicit(&to[i], atomic_load_explicit(&to[i], memory_order_relaxed) + more,
-					      memory_order_relaxed);
+		while (h < HANDLER_COUNT && (strlen(label[h]) != n || memcmp(label[h], list, n) != 0))
+			h++;
+		if (h == HANDLER_COUNT) {
+			*bad_at = list;
+			*bad_len = n;
+			return false;
+		}
+		*set |= UINT32_C(1) << h;
+		list += n;
 	}
+	return true;
+}
+
+/* Add n words. Returns their sum in `from`. */
+static uint64_t add(_Atomic uint64_t *to, const _Atomic uint64_t *from, size_t n)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t more = LOAD(from[i]);
+
+		if (more)
+			atomic_store_explicit(&to[i], LOAD(to[i]) + more, memory_order_relaxed);
+		all += more;
+	}
+	return all;
+}
+
+void counters_add_durations(struct durations *sum, const struct durations *d)
+{
+	add(sum->bin, d->bin, BIN_COUNT);
+	add(&sum->sum, &d->sum, 1);
+}
+
+static uint64_t add_answers(struct counters *sum, const struct counters *c)
+{
+	uint64_t all = 0;
+
+	for (unsigned h = 0; h < HANDLER_COUNT; h++) {
+		uint64_t n[TIMED_COUNT] = {0};
+
+		for (unsigned m = 0; m < METHOD_COUNT; m++)
+			n[m == METHOD_GET ? TIMED_GET : TIMED_OTHER] +=
+				add(sum->requests[h][m], c->requests[h][m], STATUS_COUNT);
+		for (unsigned t = 0; t < TIMED_COUNT; t++) {
+			for (unsigned class = 0; n[t] && class < CLASS_COUNT; class++)
+				counters_add_durations(&sum->duration[h][t][class], &c->duration[h][t][class]);
+			all += n[t];
+		}
+	}
+	return all;
+}
+
+uint64_t counters_add(struct counters *sum, const void *counters)
+{
+	const struct counters *c = counters;
+
+#define ADD_COMPUTED(symbol)
+#define ADD_ONE(symbol)	       add(&sum->symbol, &c->symbol, 1);
+#define ADD_BY_HANDLER(symbol) add(sum->symbol, c->symbol, HANDLER_COUNT);
+#define ADD_BY_REFUSAL(symbol) add(sum->symbol, c->symbol, REFUSAL_COUNT);
+#define ADD_BY_ANSWER(symbol)	/* these two together, below */
+#define ADD_DURATIONS(symbol)
+#define X(symbol, type, shape, unit, name, labels, help) ADD_##shape(symbol)
+	FAMILIES(X)
+#undef X
+#undef ADD_COMPUTED
+#undef ADD_ONE
+#undef ADD_BY_HANDLER
+#undef ADD_BY_REFUSAL
+#undef ADD_BY_ANSWER
+#undef ADD_DURATIONS
+	return add_answers(sum, c);
 }
 
 uint64_t counters_bury(void *counters)
 {
 	struct counters *c = counters;
+	uint64_t in_hand = LOAD(c->in_progress);
 
-	return atomic_exchange_explicit(&c->in_progress, 0, memory_order_relaxed);
+#define BURY_COUNTER_BY_ANSWER(symbol)
+#define BURY_COUNTER_BY_REFUSAL(symbol)
+#define BURY_COUNTER_ONE(symbol)
+#define BURY_COUNTER_COMPUTED(symbol)
+#define BURY_SUMMARY_BY_HANDLER(symbol)
+#define BURY_HISTOGRAM_DURATIONS(symbol)
+#define BURY_HISTOGRAM_COMPUTED(symbol)
+#define BURY_GAUGE_COMPUTED(symbol)
+#define BURY_GAUGE_ONE(symbol) atomic_store_explicit(&c->symbol, 0, memory_order_relaxed);
+#define X(symbol, type, shape, unit, name, labels, help) BURY_##type##_##shape(symbol)
+	FAMILIES(X)
+#undef X
+	return in_hand;
 }

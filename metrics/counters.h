@@ -1,9 +1,13 @@
 /* counters.h - what one worker counts, laid out once from the list of families (families.h). The block lives in
- * the worker's board slot; its threads add to it, the scrape sums all slots. */
+ * the worker's board slot; its threads add to it, the scrape sums all slots.
+ *
+ * The functions of the request path, counters_begin() to counters_sent(), are relaxed additions to cells whose place is
+ * known: nothing is looked up, locked, divided or allocated. */
 #ifndef AKIN_COUNTERS_H
 #define AKIN_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +19,7 @@ enum handler {
 #undef X
 	HANDLER_COUNT
 };
+_Static_assert(HANDLER_COUNT <= 32, "a set of them is 32 bits");
 
 enum method {
 #define X(symbol) METHOD_##symbol,
@@ -31,20 +36,49 @@ enum status {
 	STATUS_COUNT
 };
 
+enum refusal {
+#define X(symbol, label) REFUSAL_##symbol,
+	REFUSALS(X)
+#undef X
+	REFUSAL_COUNT
+};
+
+/* Durations are kept for two methods, GET and any other, which is never answered but by a refusal, and for the
+ * classes 2xx to 5xx: a cell of them has 30 words. */
+enum { TIMED_GET, TIMED_OTHER, TIMED_COUNT };
+enum { CLASS_2XX, CLASS_3XX, CLASS_4XX, CLASS_5XX, CLASS_COUNT };
+
+enum {
+#define X(ns, le, fine, coarse) +1
+	BOUND_COUNT = 0 BOUNDS(X),
+#undef X
+	BIN_COUNT			/* one more, for what is above the last bound */
+};
+
+struct durations {
+	_Atomic uint64_t bin[BIN_COUNT]; /* not cumulated; the scrape does that */
+	_Atomic uint64_t sum;		/* nanoseconds: whole numbers add up exactly */
+};
+
 /* One worker's counters. Only 64-bit words, all of them sums: slots are added word by word. Written by the threads
  * of the slot's worker, all fields relaxed; by the master only after that worker's death. */
 struct counters {
 #define FIELD_COMPUTED(symbol)
-#define FIELD_ONE(symbol)	_Atomic uint64_t symbol;
-#define FIELD_BY_ANSWER(symbol) _Atomic uint64_t symbol[HANDLER_COUNT][METHOD_COUNT][STATUS_COUNT];
-#define X(symbol, type, shape, unit, name, help) FIELD_##shape(symbol)
+#define FIELD_ONE(symbol)	 _Atomic uint64_t symbol;
+#define FIELD_BY_HANDLER(symbol) _Atomic uint64_t symbol[HANDLER_COUNT];
+#define FIELD_BY_REFUSAL(symbol) _Atomic uint64_t symbol[REFUSAL_COUNT];
+#define FIELD_BY_ANSWER(symbol)	 _Atomic uint64_t symbol[HANDLER_COUNT][METHOD_COUNT][STATUS_COUNT];
+#define FIELD_DURATIONS(symbol)	 struct durations symbol[HANDLER_COUNT][TIMED_COUNT][CLASS_COUNT];
+#define X(symbol, type, shape, unit, name, labels, help) FIELD_##shape(symbol)
 	FAMILIES(X)
 #undef X
 #undef FIELD_COMPUTED
 #undef FIELD_ONE
+#undef FIELD_BY_HANDLER
+#undef FIELD_BY_REFUSAL
 #undef FIELD_BY_ANSWER
+#undef FIELD_DURATIONS
 };
-_Static_assert(sizeof(struct counters) % sizeof(uint64_t) == 0, "summed by words");
 
 /* Bytes of a slot's counters: what board_create() wants. */
 size_t counters_size(void);
@@ -53,30 +87,88 @@ size_t counters_size(void);
 enum method counters_method(const char *method);
 /* The cell of a status code; never fails. */
 enum status counters_status(int code);
+/* A list of handlers, "/metrics, /healthz", as a set of bits 1 << enum handler. False: *bad_at, of length *bad_len, is no
+ * handler. */
+bool counters_handlers(const char *list, uint32_t *set, const char **bad_at, size_t *bad_len);
+
+/* What one request is counted under. */
+struct counted {
+	enum handler handler;
+	enum method method;
+	enum status status;
+};
+
+static inline void counters_more(_Atomic uint64_t *word, uint64_t n)
+{
+	atomic_fetch_add_explicit(word, n, memory_order_relaxed);
+}
+
+static inline void counters_less(_Atomic uint64_t *word)
+{
+	atomic_fetch_sub_explicit(word, 1, memory_order_relaxed);
+}
+
+/* The bin of a duration: the first whose bound is not below it. Most are in the first three. */
+static inline unsigned counters_bin(uint64_t ns)
+{
+	static const uint64_t bound[] = {
+#define X(ns, le, fine, coarse) UINT64_C(ns),
+		BOUNDS(X)
+#undef X
+	};
+	unsigned i = 0;
+
+	while (i < BOUND_COUNT && ns > bound[i])
+		i++;
+	return i;
+}
+
+static inline unsigned counters_class(enum status s)
+{
+	static const uint8_t class[] = {
+#define X(code) [STATUS_##code] = code / 100 - 2,
+		STATUSES(X)
+#undef X
+	};
+
+	return class[s];
+}
 
 /* A request is in hand. */
 static inline void counters_begin(struct counters *c)
 {
-	atomic_fetch_add_explicit(&c->in_progress, 1, memory_order_relaxed);
+	counters_more(&c->in_progress, 1);
 }
 
-/* It has its answer. Counted before the answer is sent, so that a client who has it finds it in the next scrape. */
-static inline void counters_answered(struct counters *c, enum handler h, enum method m, enum status s)
+/* It has its answer; the lengths are those of the bodies. Counted before the answer is sent, so that a client who has
+ * it finds it in the next scrape. */
+static inline void counters_answered(struct counters *c, struct counted r, uint64_t request_size, uint64_t response_size)
 {
-	atomic_fetch_add_explicit(&c->requests[h][m][s], 1, memory_order_relaxed);
+	counters_more(&c->requests[r.handler][r.method][r.status], 1);
+	if (request_size)
+		counters_more(&c->request_size[r.handler], request_size);
+	counters_more(&c->response_size[r.handler], response_size);
 }
 
 /* It is out of hand: the answer is sent, or cannot be. */
-static inline void counters_end(struct counters *c)
+static inline void counters_sent(struct counters *c, struct counted r, uint64_t ns)
 {
-	atomic_fetch_sub_explicit(&c->in_progress, 1, memory_order_relaxed);
+	unsigned timed = r.method == METHOD_GET ? TIMED_GET : TIMED_OTHER;
+	struct durations *d = &c->duration[r.handler][timed][counters_class(r.status)];
+
+	counters_more(&d->bin[counters_bin(ns)], 1);
+	counters_more(&d->sum, ns);
+	counters_less(&c->in_progress);
 }
 
-/* Add a slot's counters to a sum, which starts zeroed and is nobody else's. */
-void counters_add(struct counters *sum, const void *counters);
+/* Add a slot's counters to a sum, which starts zeroed and is nobody else's. Returns how many requests the slot has
+ * answered. */
+uint64_t counters_add(struct counters *sum, const void *counters);
 
-/* Master, after a worker died: clear its gauges (in progress), for what was in its hands is over. Returns how many
- * requests that was. Totals stay. */
+void counters_add_durations(struct durations *sum, const struct durations *d);
+
+/* Master, after a worker died: clear its gauges, for what was in its hands is over. Returns how many requests that
+ * was. Totals stay. */
 uint64_t counters_bury(void *counters);
 
 #endif

@@ -1,6 +1,6 @@
 /* families.h - every metric family, once: this list makes the fields of a worker's counters (counters.h), their sums,
- * the text of /metrics (exposition.c) and the table in docs/metrics.md. A family is added here, with a samples_
- * function in exposition.c; forgetting that does not link.
+ * the text of /metrics (exposition.c) and the table in docs/metrics.md (akin-server --metrics-table). A family is added here, with a
+ * samples_ function in exposition.c; forgetting that does not link.
  *
  * Labels are closed lists, so that a counter is an array cell whose place the request path knows without looking
  * anything up, and so that no client can make new series. */
@@ -22,7 +22,7 @@
 /* X(symbol): methods counted by name. Every other one is `other`. */
 #define METHODS(X) X(GET) X(HEAD) X(POST) X(PUT) X(PATCH) X(DELETE) X(OPTIONS)
 
-/* X(code): statuses counted one by one, shown by class. Another code counts as the last one of its class here. */
+/* X(code): statuses counted one by one, shown so or by class. Another code counts as the last one of its class here. */
 #define STATUSES(X) \
 	X(200) X(304) X(307) \
 	X(403) X(404) X(405) X(406) X(408) X(411) X(413) X(414) X(417) X(422) X(431) \
@@ -30,38 +30,119 @@
 	X(501) X(503) X(505) \
 	X(500)
 
-/* X(symbol, type, shape, unit, name, help)
+/* X(nanoseconds, le, fine, coarse): upper bounds of the bins that durations are counted in. One request is counted in
+ * one bin; the two histograms that are shown take those bounds that are theirs: `fine` by handler, `coarse` of all. */
+#define BOUNDS(X) \
+	X(50000,       "5e-05",   1, 0) \
+	X(100000,      "0.0001",  1, 0) \
+	X(250000,      "0.00025", 1, 0) \
+	X(500000,      "0.0005",  1, 0) \
+	X(1000000,     "0.001",   1, 0) \
+	X(2500000,     "0.0025",  1, 0) \
+	X(5000000,     "0.005",   1, 0) \
+	X(10000000,    "0.01",    1, 1) \
+	X(25000000,    "0.025",   1, 1) \
+	X(50000000,    "0.05",    1, 1) \
+	X(75000000,    "0.075",   0, 1) \
+	X(100000000,   "0.1",     1, 1) \
+	X(250000000,   "0.25",    1, 1) \
+	X(500000000,   "0.5",     1, 1) \
+	X(750000000,   "0.75",    0, 1) \
+	X(1000000000,  "1.0",     1, 1) \
+	X(1500000000,  "1.5",     0, 1) \
+	X(2000000000,  "2.0",     0, 1) \
+	X(2500000000,  "2.5",     0, 1) \
+	X(3000000000,  "3.0",     0, 1) \
+	X(3500000000,  "3.5",     0, 1) \
+	X(4000000000,  "4.0",     0, 1) \
+	X(4500000000,  "4.5",     0, 1) \
+	X(5000000000,  "5.0",     0, 1) \
+	X(7500000000,  "7.5",     0, 1) \
+	X(10000000000, "10.0",    0, 1) \
+	X(30000000000, "30.0",    0, 1) \
+	X(60000000000, "60.0",    0, 1)
+
+/* X(symbol, label value): why a connection was refused. */
+#define REFUSALS(X) X(DESCRIPTORS, "descriptors")
+
+/* X(symbol, type, shape, unit, name, labels, help)
  *
- * shape: COMPUTED has no field in the slots; ONE is one number; BY_ANSWER is one by handler, method and status.
+ * shape: COMPUTED has no field in the slots; ONE is one number; BY_HANDLER is one by handler; BY_ANSWER is one by
+ * handler, method and status; DURATIONS is bins and a sum by handler, method and class; BY_REFUSAL is one by reason.
  * unit: the name's suffix where OpenMetrics wants one said, else "". */
 #define FAMILIES(X) \
-	X(requests, COUNTER, BY_ANSWER, "", "http_requests_total", \
-	  "HTTP requests answered, by route template, method and class of the status.") \
-	X(in_progress, GAUGE, ONE, "", "http_requests_inprogress", \
+	X(requests, COUNTER, BY_ANSWER, "", "http_requests_total", "handler, method, status", \
+	  "HTTP requests answered, by route template, method and status.") \
+	X(request_size, SUMMARY, BY_HANDLER, "bytes", "http_request_size_bytes", "handler", \
+	  "Length of request bodies as announced, 0 for one too long to be read.") \
+	X(response_size, SUMMARY, BY_HANDLER, "bytes", "http_response_size_bytes", "handler", \
+	  "Length of response bodies.") \
+	X(duration, HISTOGRAM, DURATIONS, "seconds", "http_request_duration_seconds", "handler, method, status", \
+	  "Time from a request's head being read to its answer being with the kernel; a method but GET is 'other'.") \
+	X(duration_highr, HISTOGRAM, COMPUTED, "seconds", "http_request_duration_highr_seconds", "", \
+	  "The same durations over all handlers, in wider buckets up to a minute.") \
+	X(in_progress, GAUGE, ONE, "", "http_requests_inprogress", "", \
 	  "HTTP requests that are being answered now, this scrape included.") \
-	X(unanswered, COUNTER, COMPUTED, "", "akin_requests_unanswered_total", \
-	  "HTTP requests that were in the hands of a worker when it died; some may have been answered.") \
-	X(build_info, GAUGE, COMPUTED, "", "akin_build_info", \
+	X(cpu, COUNTER, COMPUTED, "seconds", "process_cpu_seconds_total", "", \
+	  "CPU time of master and workers, those that have died included.") \
+	X(resident, GAUGE, COMPUTED, "bytes", "process_resident_memory_bytes", "", \
+	  "Resident memory of master and workers, summed: shared pages count once in each.") \
+	X(proportional, GAUGE, ONE, "bytes", "akin_process_proportional_memory_bytes", "", \
+	  "Resident memory of master and workers, shared pages counted once; renewed every 10 seconds.") \
+	X(virtual, GAUGE, COMPUTED, "bytes", "process_virtual_memory_bytes", "", \
+	  "Address space of master and workers, summed.") \
+	X(start_time, GAUGE, COMPUTED, "seconds", "process_start_time_seconds", "", \
+	  "When the master started, in seconds since 1970.") \
+	X(open_fds, GAUGE, COMPUTED, "", "process_open_fds", "", \
+	  "Open descriptors of master and workers, summed.") \
+	X(max_fds, GAUGE, COMPUTED, "", "process_max_fds", "", \
+	  "Descriptors that each of the processes may open.") \
+	X(process_threads, GAUGE, COMPUTED, "", "process_threads", "", \
+	  "Operating-system threads of master and workers, summed.") \
+	X(build_info, GAUGE, COMPUTED, "", "akin_build_info", "version, compiler", \
 	  "Always 1; the labels say which Akin this is and what compiled it.") \
-	X(generation, GAUGE, COMPUTED, "", "akin_model_generation", \
-	  "Generation of the model that is served: 1 after the start, one more with every successful reload.") \
 	X(model_info, GAUGE, COMPUTED, "", "akin_model_info", \
+	  "generation, checksum, items, customers, interactions", \
 	  "Always 1; the labels say which model is served.") \
-	X(model_created, GAUGE, COMPUTED, "seconds", "akin_model_created_timestamp_seconds", \
+	X(generation, GAUGE, COMPUTED, "", "akin_model_generation", "", \
+	  "Generation of the model that is served: 1 after the start, one more with every successful reload.") \
+	X(model_created, GAUGE, COMPUTED, "seconds", "akin_model_created_timestamp_seconds", "", \
 	  "When the model that is served was built, in seconds since 1970.") \
-	X(model_data, GAUGE, COMPUTED, "seconds", "akin_model_data_timestamp_seconds", \
+	X(model_data, GAUGE, COMPUTED, "seconds", "akin_model_data_timestamp_seconds", "", \
 	  "Time of the newest transaction in the model that is served, in seconds since 1970, taken as UTC.") \
-	X(model_published, GAUGE, COMPUTED, "seconds", "akin_model_published_timestamp_seconds", \
+	X(model_published, GAUGE, COMPUTED, "seconds", "akin_model_published_timestamp_seconds", "", \
 	  "When the model that is served was published, in seconds since 1970.") \
-	X(reloads, COUNTER, COMPUTED, "", "akin_reloads_total", \
-	  "Reloads of the model file that were asked for, by result.") \
-	X(last_reload, GAUGE, COMPUTED, "", "akin_last_reload_successful", \
+	X(model_age, GAUGE, COMPUTED, "seconds", "akin_model_age_seconds", "", \
+	  "Time since the model that is served was built.") \
+	X(data_age, GAUGE, COMPUTED, "seconds", "akin_data_age_seconds", "", \
+	  "Time since the newest transaction in the model that is served.") \
+	X(reloads, COUNTER, COMPUTED, "", "akin_reloads_total", "result, reason", \
+	  "Reloads of the model file that were asked for, by result and reason of failure.") \
+	X(last_reload, GAUGE, COMPUTED, "", "akin_last_reload_successful", "", \
 	  "1 when the last reload succeeded or none was asked for, 0 when it failed and an older model is served.") \
-	X(deaths, COUNTER, COMPUTED, "", "akin_worker_deaths_total", \
-	  "Workers that ended without being asked to, by reason.") \
-	X(workers, GAUGE, COMPUTED, "", "akin_workers", \
-	  "Worker processes by state.") \
-	X(shared_memory, GAUGE, COMPUTED, "bytes", "akin_shared_memory_bytes", \
-	  "Size of the shared-memory segments in use, by segment.")
+	X(last_reload_duration, GAUGE, COMPUTED, "seconds", "akin_last_reload_duration_seconds", "", \
+	  "How long the last reload took, failed or not; before the first, the load at the start.") \
+	X(shared_memory, GAUGE, COMPUTED, "bytes", "akin_shared_memory_bytes", "segment", \
+	  "Size of the shared-memory segments in use, by segment.") \
+	X(workers, GAUGE, COMPUTED, "", "akin_workers", "state", \
+	  "Worker processes by state; missing is a worker that died and has no successor yet.") \
+	X(restarts, COUNTER, COMPUTED, "", "akin_worker_restarts_total", "reason", \
+	  "Workers that ended without being asked to and were replaced, by how they ended.") \
+	X(unanswered, COUNTER, COMPUTED, "", "akin_requests_unanswered_total", "", \
+	  "HTTP requests that were in the hands of a worker when it died; some may have been answered.") \
+	X(worker_requests, COUNTER, COMPUTED, "", "akin_worker_requests_total", "worker", \
+	  "HTTP requests answered, by worker.") \
+	X(threads, GAUGE, ONE, "", "akin_threads", "worker", \
+	  "Threads that serve connections, by worker.") \
+	X(threads_busy, GAUGE, ONE, "", "akin_threads_busy", "worker", \
+	  "Threads that have a connection, idle or not, and so can't take another one, by worker.") \
+	X(connections_active, GAUGE, ONE, "", "akin_connections_active", "worker", \
+	  "Connections accepted and not closed, by worker.") \
+	X(connections_waiting, GAUGE, COMPUTED, "", "akin_connections_waiting", "worker", \
+	  "Connections accepted that no thread has taken on yet, by worker.") \
+	X(connections_accepted, COUNTER, ONE, "", "akin_connections_accepted_total", "worker", \
+	  "Connections accepted, by worker.") \
+	X(connections_refused, COUNTER, BY_REFUSAL, "", "akin_connections_refused_total", "reason", \
+	  "Connections that were told 503 and closed, by what there was too little of.")
 
 #endif

@@ -31,9 +31,11 @@
 static int spare = -1;
 static _Atomic bool shut;
 static _Atomic uint32_t connections;
+static struct counters *counters;	/* what others are told: only of connections that did come */
 
-bool accept_open(struct fault *why)
+bool accept_open(struct counters *c, struct fault *why)
 {
+	counters = c;
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return spare >= 0 || fault_errno(why, "can't keep a spare descriptor");
 }
@@ -42,7 +44,12 @@ void accept_shut(void) { atomic_store(&shut, true); }
 
 uint32_t accept_connections(void) { return atomic_load(&connections); }
 
-void accept_closed(void) { atomic_fetch_sub(&connections, 1); }
+void accept_closed(void)
+{
+	if (counters)
+		counters_less(&counters->connections_active);
+	atomic_fetch_sub(&connections, 1);
+}
 
 static const char shed_answer[] =
 	"HTTP/1.1 503 Service Unavailable\r\nServer: Akin/" AKIN_VERSION "\r\nContent-Type: application/json\r\n"
@@ -83,6 +90,8 @@ static void shed(int fd)
 		ignored = recv(s, sink, sizeof sink, MSG_DONTWAIT);
 		(void)ignored;
 		close(s);
+		if (counters)
+			counters_more(&counters->connections_refused[REFUSAL_DESCRIPTORS], 1);
 		log_shed();
 	}
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -110,6 +119,10 @@ int accept(int fd, struct sockaddr *restrict peer, socklen_t *restrict peer_len)
 			poll(NULL, 0, 10);
 		errno = error;
 		return -1;
+	}
+	if (counters) {
+		counters_more(&counters->connections_active, 1);
+		counters_more(&counters->connections_accepted, 1);
 	}
 	if (from.any.sa_family != AF_INET)
 		from.v4 = (struct sockaddr_in){.sin_family = AF_INET};

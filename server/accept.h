@@ -4,10 +4,11 @@
 
 #include <stdint.h>
 
+#include "../metrics/counters.h"
 #include "../shm/fault.h"
 
-/* Before the first connection. */
-bool accept_open(struct fault *why);
+/* Before the first connection. c is where they are counted, or NULL. */
+bool accept_open(struct counters *c, struct fault *why);
 
 /* Connections accepted and not closed. One that is being accepted right now counts, and may turn out to be none. */
 uint32_t accept_connections(void);

@@ -186,6 +186,8 @@ bool answer_redirect(struct answer *a, struct text path, struct text query)
 
 int answer_status(const struct answer *a) { return a->failed ? 500 : a->status; }
 
+size_t answer_length(const struct answer *a) { return a->failed ? sizeof OUR_FAULT - 1 : a->body_len; }
+
 /* "HTTP/1.1 200 OK\r\n" for every status Akin or the HTTP library gives. */
 static const char *status_line(int status)
 {

@@ -13,6 +13,7 @@ struct request {			/* all borrowed for the length of one request */
 	const char *method;		/* "GET" */
 	struct text path;		/* as sent, still percent-encoded, without the query */
 	struct text query;		/* as sent, without '?'; at is NULL when there is none */
+	uint64_t body_len;		/* of the request's own body, which was thrown away */
 	const char *(*header)(const struct request *q, const char *name); /* first value, or NULL */
 	void *of;			/* for header() */
 };
@@ -50,8 +51,9 @@ void answer_detail(struct answer *a, int status, const char *detail);
  * `location` holds. Bytes that may not stand in a header are percent-encoded. */
 bool answer_redirect(struct answer *a, struct text path, struct text query);
 
-/* The status that will be sent: 500 when memory was short. */
+/* The status that will be sent: 500 when memory was short; and the length of the body, HEAD left aside. */
 int answer_status(const struct answer *a);
+size_t answer_length(const struct answer *a);
 
 /* Write the head before the body and give the whole message: *len bytes, borrowed until the next reset. keep_alive
  * says what the Connection field tells. A failed answer becomes a 500 of its own. without_body: HEAD. */

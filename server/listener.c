@@ -60,6 +60,7 @@ struct seat {
 };
 
 static const struct settings *settings;
+static struct counters *counters;	/* this worker's; NULL: nothing is counted */
 static _Atomic uint32_t *answered;	/* becomes 1 with the first answer */
 static struct seat *seats;
 static _Atomic uint32_t seats_taken;
@@ -119,6 +120,12 @@ static bool skip_body(struct mg_connection *c, const struct framing *f)
 	return !f->chunked;
 }
 
+/* What is counted of a body: none of one that was not to be read, for its length may be any number. */
+static uint64_t body_len(const struct framing *f)
+{
+	return f->has_body && !f->chunked && f->length <= settings->max_body_bytes ? f->length : 0;
+}
+
 /* Every thread has a connection, and another one waits for a thread. */
 static bool crowded(void)
 {
@@ -172,6 +179,7 @@ static int on_request(struct mg_connection *c)
 	struct framing f;
 
 	mark_begun(seat);
+	serve_begin(&seat->serve);
 	read_framing(&f, r);
 	bool keep = f.keep && skip_body(c, &f) && may_keep();
 
@@ -183,6 +191,7 @@ static int on_request(struct mg_connection *c)
 			.method = r->request_method,
 			.path = {r->local_uri_raw, strlen(r->local_uri_raw)},
 			.query = {query, query ? strlen(query) : 0},
+			.body_len = body_len(&f),
 			.header = header,
 			.of = c,
 		};
@@ -204,6 +213,7 @@ static int on_refusal(struct mg_connection *c, int status, const char *message)
 
 	(void)message;
 	mark_begun(seat);
+	serve_begin(&seat->serve);
 	if (status == 505) {
 		reason = "HTTP/1.0 and HTTP/1.1 are spoken here";
 		method = mg_get_request_info(c)->request_method;
@@ -232,6 +242,8 @@ static int on_begin(const struct mg_connection *c, void **data)
 	seat->quiet_since = clock_ms();
 	seat->first = true;
 	atomic_fetch_add(&begun, 1);
+	if (counters)
+		counters_more(&counters->threads_busy, 1);
 	return 0;
 }
 
@@ -239,6 +251,8 @@ static void on_closed(const struct mg_connection *c)
 {
 	(void)c;
 	atomic_fetch_sub(&begun, 1);
+	if (counters)
+		counters_less(&counters->threads_busy);
 	accept_closed();
 }
 
@@ -323,7 +337,7 @@ static bool prepare(struct fault *why)
 	return true;
 }
 
-bool listener_start(const struct settings *s, int socket, _Atomic uint32_t *answered_flag, struct fault *why)
+bool listener_start(const struct settings *s, int socket, struct board *b, struct fault *why)
 {
 	static const struct mg_callbacks callbacks = {
 		.begin_request = on_request,
@@ -352,13 +366,14 @@ bool listener_start(const struct settings *s, int socket, _Atomic uint32_t *answ
 	};
 
 	settings = s;
-	answered = answered_flag;
+	answered = &board_own(b)->answered;
+	counters = s->metrics == METRICS_ON ? board_own_counters(b) : NULL;
 	inherited = socket;
 	snprintf(threads, sizeof threads, "%u", s->threads);
 	snprintf(keep_alive, sizeof keep_alive, "%u", s->keep_alive_ms);
 	snprintf(timeout, sizeof timeout, "%u", s->request_timeout_ms);
 	snprintf(head, sizeof head, "%u", s->max_head_bytes);
-	if (!accept_open(why) || !prepare(why))
+	if (!accept_open(counters, why) || !prepare(why))
 		return false;
 	mg_init_library(0);
 	if (!mg_start(&callbacks, NULL, options))
@@ -366,6 +381,8 @@ bool listener_start(const struct settings *s, int socket, _Atomic uint32_t *answ
 	if (!all_up(why))
 		return false;
 	close(inherited);	/* civetweb's number has it now */
+	if (counters)
+		counters_more(&counters->threads, s->threads);
 	return true;
 }
 

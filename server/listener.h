@@ -5,14 +5,13 @@
 #ifndef AKIN_LISTENER_H
 #define AKIN_LISTENER_H
 
-#include <stdatomic.h>
-
 #include "settings.h"
+#include "../shm/board.h"
 
 /* Start the threads and take connections from socket, which becomes the listener's own. serve_open() and a first
- * pin_adopt() have been called; signals that the threads must not see are blocked. *answered becomes 1 with the first
- * answer. True: every thread is there. */
-bool listener_start(const struct settings *s, int socket, _Atomic uint32_t *answered, struct fault *why);
+ * pin_adopt() have been called; signals that the threads must not see are blocked. b is the board this worker has
+ * entered: its slot's `answered` becomes 1 with the first answer. True: every thread is there. */
+bool listener_start(const struct settings *s, int socket, struct board *b, struct fault *why);
 
 /* From now on each answer closes its connection. Connections are still taken. */
 void listener_drain(void);

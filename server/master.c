@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../metrics/counters.h"
+#include "../metrics/process.h"
 #include "clock.h"
 #include "log.h"
 
@@ -60,6 +61,16 @@ static void tell_published(const struct generation *g)
 		 (unsigned long long)g->number, g->items, g->customers, g->bytes, (long long)g->took_ms);
 }
 
+/* Make the next generation, and tell the board how long that took, failed or not. */
+static enum reload_result load(struct master *m, struct generation *made, struct fault *why)
+{
+	uint64_t began = clock_ns();
+	enum reload_result result = generation_publish(&m->board, m->settings->model, made, why);
+
+	atomic_store(&m->board.head->last_load_ns, clock_ns() - began);
+	return result;
+}
+
 static bool open_memory(struct master *m, struct fault *why)
 {
 	unsigned removed = segment_sweep();
@@ -67,7 +78,7 @@ static bool open_memory(struct master *m, struct fault *why)
 	if (removed)
 		log_line(LOG_INFO, "removed the shared memory of dead masters: %u segments", removed);
 	if (!board_create(&m->board, count_workers(m->settings), counters_size(), why) ||
-	    generation_publish(&m->board, m->settings->model, &m->generation, why) != RELOAD_OK)
+	    load(m, &m->generation, why) != RELOAD_OK)
 		return false;
 	tell_published(&m->generation);
 	return true;
@@ -126,10 +137,9 @@ static void reload(struct master *m)
 	struct board_head *head = m->board.head;
 	struct generation made;
 	struct fault why = {""};
-	enum reload_result result = generation_publish(&m->board, m->settings->model, &made, &why);
+	enum reload_result result = load(m, &made, &why);
 
 	atomic_store(&head->last_reload_ok, result == RELOAD_OK);
-	atomic_store(&head->last_reload_us, (uint64_t)made.took_ms * 1000);
 	atomic_fetch_add(&head->reloads[result], 1);
 	if (result != RELOAD_OK) {
 		log_line(LOG_ERROR, "the reload failed, generation %llu goes on: %s",
@@ -169,6 +179,8 @@ static int64_t patience(const struct master *m)
 {
 	int64_t ms = workers_wait(&m->workers);
 
+	if (m->settings->metrics == METRICS_ON && (ms < 0 || ms > PROCESS_PROPORTIONAL_MS))
+		ms = PROCESS_PROPORTIONAL_MS;
 	if (!m->announced && (ms < 0 || ms > LOOK_MS) && workers_in(&m->workers, WORKER_STARTING) > 0)
 		ms = LOOK_MS;
 	return ms;
@@ -210,10 +222,22 @@ static void drain(struct master *m, int number)
 		 m->workers.killed ? "; workers had to be killed" : "");
 }
 
+/* The master's own share of memory; its workers tell theirs. */
+static void tell_memory(struct master *m)
+{
+	int64_t now = clock_ms();
+
+	if (m->settings->metrics != METRICS_ON || now < m->memory_due)
+		return;
+	atomic_store(&m->board.head->proportional, process_proportional());
+	m->memory_due = now + PROCESS_PROPORTIONAL_MS;
+}
+
 int master_run(struct master *m)
 {
 	for (;;) {
 		workers_tend(&m->workers);
+		tell_memory(m);
 		announce(m);
 		int number = next_signal(patience(m));
 

@@ -16,6 +16,7 @@ struct master {
 	int listener;			/* -1: closed */
 	char where[BIND_WHERE];
 	struct workers workers;
+	int64_t memory_due;		/* ms; when its share of memory is told again */
 	bool announced;			/* the log has said that it serves */
 };
 

@@ -3,7 +3,9 @@
 #ifndef AKIN_PAGES_H
 #define AKIN_PAGES_H
 
+#include "gzip.h"
 #include "http.h"
+#include "../metrics/exposition.h"
 #include "../shm/board.h"
 #include "../shm/packed.h"
 
@@ -14,7 +16,9 @@ void page_healthz(struct answer *a);
 void page_readyz(struct answer *a, const struct board *b, const struct packed *p);
 /* What is served. p is not NULL. */
 void page_model(struct answer *a, const struct packed *p);
-/* The numbers, as Prometheus reads them. */
-void page_metrics(struct answer *a, const struct board *b, const struct packed *p);
+/* The numbers, as Prometheus reads them; in which format, and whether compressed, is what q asks for. `settled` is the
+ * part of it that no request changes. */
+void page_metrics(struct answer *a, const struct exposition *settled, const struct packed *p, const struct request *q,
+		  struct gzip *gzip);
 
 #endif

@@ -4,8 +4,11 @@
  * serve_open() or atomic, so nothing locks. A request that fails is an answer with a status like any other. */
 #include "serve.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "../metrics/exposition.h"
+#include "clock.h"
 #include "openapi.h"
 #include "pages.h"
 #include "pin.h"
@@ -14,31 +17,50 @@
 
 static const struct settings *settings;
 static struct board *board;
-static struct counters *counters;	/* this worker's */
+static struct counters *counters;	/* this worker's; NULL: nothing is counted */
+static struct exposition exposition;	/* as /metrics is written, but for what each request says */
+
+/* Settings that are the same for every scrape. */
+static void open_exposition(void)
+{
+	static char prefix[2 * sizeof settings->metrics_namespace + 2];
+	const char *space = settings->metrics_namespace, *system = settings->metrics_subsystem, *bad;
+	size_t len;
+
+	snprintf(prefix, sizeof prefix, "%s%s%s%s", space, *space ? "_" : "", system, *system ? "_" : "");
+	exposition = (struct exposition){
+		.board = board,
+		.exact = settings->metrics_status == METRICS_EXACT,
+		.prefix = prefix,
+	};
+	counters_handlers(settings->metrics_exclude, &exposition.excluded, &bad, &len);
+}
 
 void serve_open(const struct settings *s, struct board *b)
 {
 	settings = s;
 	board = b;
-	counters = board_own_counters(b);
+	counters = s->metrics == METRICS_ON ? board_own_counters(b) : NULL;
+	open_exposition();
 }
 
 void serve_thread_free(struct serve_thread *t)
 {
 	answer_free(&t->answer);
 	scratch_free(&t->scratch);
+	gzip_free(&t->gzip);
 	free(t->near);
 	*t = (struct serve_thread){.near = NULL};
 }
 
-static void answer_with_model(struct serve_thread *t, const struct route *r, struct text query)
+static void answer_with_model(struct serve_thread *t, const struct route *r, const struct request *q)
 {
 	struct pin *pin = pin_take();
 	const struct packed *p = pin ? &pin->packed : NULL;
 	struct answer *a = &t->answer;
 
 	if (r->handler == HANDLER_METRICS)
-		page_metrics(a, board, p);
+		page_metrics(a, &exposition, p, q, &t->gzip);
 	else if (r->handler == HANDLER_READYZ)
 		page_readyz(a, board, p);
 	else if (!p)
@@ -46,12 +68,12 @@ static void answer_with_model(struct serve_thread *t, const struct route *r, str
 	else if (r->handler == HANDLER_MODEL)
 		page_model(a, p);
 	else
-		predict(t, settings, p, r->handler == HANDLER_ITEM ? AXIS_ITEM : AXIS_CUSTOMER, r->id, query);
+		predict(t, settings, p, r->handler == HANDLER_ITEM ? AXIS_ITEM : AXIS_CUSTOMER, r->id, q->query);
 	if (pin)
 		pin_drop(pin);
 }
 
-static void answer_route(struct serve_thread *t, const struct route *r, struct text query)
+static void answer_route(struct serve_thread *t, const struct route *r, const struct request *q)
 {
 	switch (r->handler) {
 	case HANDLER_ROOT:
@@ -64,8 +86,38 @@ static void answer_route(struct serve_thread *t, const struct route *r, struct t
 		openapi_write(&t->answer, settings);
 		return;
 	default:
-		answer_with_model(t, r, query);
+		answer_with_model(t, r, q);
 	}
+}
+
+/* It has its answer. */
+static void count(struct serve_thread *t, enum handler handler, enum method method, uint64_t request_len)
+{
+	const struct answer *a = &t->answer;
+
+	t->counted = (struct counted){handler, method, counters_status(answer_status(a))};
+	if (counters)
+		counters_answered(counters, t->counted, request_len, method == METHOD_HEAD ? 0 : answer_length(a));
+}
+
+void serve_begin(struct serve_thread *t)
+{
+	if (!counters)
+		return;
+	t->began = clock_ns();
+	counters_begin(counters);
+}
+
+/* Without metrics there is no such route. */
+static enum match match(struct route *r, struct text path)
+{
+	enum match m = router_match(r, path);
+
+	if (m == MATCH_ROUTE && r->handler == HANDLER_METRICS && !counters) {
+		r->handler = HANDLER_NONE;
+		return MATCH_NONE;
+	}
+	return m;
 }
 
 void serve(struct serve_thread *t, const struct request *q)
@@ -74,12 +126,11 @@ void serve(struct serve_thread *t, const struct request *q)
 	enum method method = counters_method(q->method);
 	struct route route;
 
-	counters_begin(counters);
 	answer_reset(a);
-	switch (router_match(&route, q->path)) {
+	switch (match(&route, q->path)) {
 	case MATCH_ROUTE:
 		if (method == METHOD_GET) {
-			answer_route(t, &route, q->query);
+			answer_route(t, &route, q);
 		} else {
 			answer_detail(a, 405, "Method Not Allowed");
 			a->allow = "GET";
@@ -97,20 +148,18 @@ void serve(struct serve_thread *t, const struct request *q)
 		answer_detail(a, 400, "a path must not hold a NUL byte (%00)");
 		break;
 	}
-	counters_answered(counters, route.handler, method, counters_status(answer_status(a)));
+	count(t, route.handler, method, q->body_len);
 }
 
 void serve_refused(struct serve_thread *t, const char *method, int status, const char *reason)
 {
-	counters_begin(counters);
 	answer_reset(&t->answer);
 	answer_detail(&t->answer, status, reason);
-	counters_answered(counters, HANDLER_NONE, counters_method(method),
-			  counters_status(answer_status(&t->answer)));
+	count(t, HANDLER_NONE, counters_method(method), 0);
 }
 
 void serve_sent(struct serve_thread *t)
 {
-	(void)t;
-	counters_end(counters);
+	if (counters)
+		counters_sent(counters, t->counted, clock_ns() - t->began);
 }

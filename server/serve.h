@@ -2,8 +2,10 @@
 #ifndef AKIN_SERVE_H
 #define AKIN_SERVE_H
 
+#include "gzip.h"
 #include "http.h"
 #include "settings.h"
+#include "../metrics/counters.h"
 #include "../shm/board.h"
 #include "../shm/packed.h"
 
@@ -13,11 +15,17 @@ struct serve_thread {
 	struct scratch scratch;
 	struct neighbour *near;		/* room for max_n */
 	size_t near_cap;
+	struct gzip gzip;
+	struct counted counted;		/* what the request in hand is counted under, once it has its answer */
+	uint64_t began;			/* ns */
 };
 void serve_thread_free(struct serve_thread *t);
 
 /* Once in a worker, before its first request. Both are borrowed for the life of the process. */
 void serve_open(const struct settings *s, struct board *b);
+
+/* A request's head has been read, or cannot be: it is in hand, and its clock starts. Then one of the two below. */
+void serve_begin(struct serve_thread *t);
 
 /* Answer q into t->answer and count it. Never fails: what goes wrong is an answer too. The request stays in hand
  * until serve_sent(). */
@@ -27,8 +35,8 @@ void serve(struct serve_thread *t, const struct request *q);
  * that status, counted under handler "none". */
 void serve_refused(struct serve_thread *t, const char *method, int status, const char *reason);
 
-/* The answer is sent, or cannot be: the request is out of hand. Once after each of the two above, since a worker
- * that dies in between leaves the request among the unanswered. */
+/* The answer is with the kernel, or cannot be sent: the request is out of hand, and its clock stops. Once after each of
+ * the two above, since a worker that dies in between leaves the request among the unanswered. */
 void serve_sent(struct serve_thread *t);
 
 #endif

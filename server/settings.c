@@ -9,14 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum type { NUMBER, TEXT, ADDRESS, WORD };
+#include "../metrics/counters.h"
+
+enum type { NUMBER, TEXT, ADDRESS, WORD, NAME, HANDLERS_LIST };
 
 struct row {
 	const char *key;
 	enum type type;
 	size_t offset;
 	const char *standard;		/* the default, as a user would write it */
-	uint32_t min, max;		/* NUMBER: the range; TEXT, ADDRESS: fewest and most bytes */
+	uint32_t min, max;		/* NUMBER: the range; others but WORD: fewest and most bytes */
 	const char *words;		/* WORD: the values, in the order of their enum */
 	const char *meaning;
 };
@@ -26,6 +28,8 @@ struct row {
 #define N(field, standard, min, max, meaning) ROW(field, NUMBER, standard, min, max, NULL, meaning)
 #define T(field, standard, min, meaning)      ROW(field, TEXT, standard, min, PATH_MAX - 1, NULL, meaning)
 #define A(field, standard, meaning)	      ROW(field, ADDRESS, standard, 2, 63, NULL, meaning)
+#define I(field, standard, meaning)	      ROW(field, NAME, standard, 0, 48, NULL, meaning)
+#define H(field, standard, meaning)	      ROW(field, HANDLERS_LIST, standard, 0, 511, NULL, meaning)
 #define W(field, standard, words, meaning)    ROW(field, WORD, standard, 0, 0, words, meaning)
 
 static const struct row rows[] = {
@@ -46,6 +50,11 @@ static const struct row rows[] = {
 	N(max_body_bytes,	"65536", 0, 1048576,		"longest request body that is read"),
 	N(stop_timeout_ms,	"8000", 0, 3600000,		"longest drain after SIGTERM"),
 	N(drain_timeout_ms,	"30000", 0, 3600000,		"longest drain after SIGQUIT"),
+	W(metrics,		"on", "on|off",			"whether requests are counted and /metrics is served"),
+	I(metrics_namespace,	"",				"first part of the names of the http_ families"),
+	I(metrics_subsystem,	"",				"second part of the names of the http_ families"),
+	W(metrics_status,	"grouped", "grouped|exact",	"status labels of http_requests_total: 4xx or 404"),
+	H(metrics_exclude,	"",				"handlers left out of the http_ families"),
 	T(log,			"stderr", 1,			"'stderr' or a file"),
 	W(log_level,		"info", "error|warn|info|debug", "least weighty lines written"),
 	T(pid_file,		"", 0,				"file for the master's process id; empty: none"),
@@ -53,6 +62,7 @@ static const struct row rows[] = {
 #define ROWS (sizeof rows / sizeof *rows)
 
 _Static_assert(FILL_POPULAR == 0 && FILL_RECENT == 1 && FILL_NONE == 2, "the order of the words");
+_Static_assert(METRICS_ON == 0 && METRICS_OFF == 1 && METRICS_GROUPED == 0 && METRICS_EXACT == 1, "the order of the words");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "the order of the words");
 
 /* One value, without the place it came from */
@@ -108,6 +118,26 @@ static bool is_address(const char *value)
 	return inet_pton(AF_INET, value, &any) == 1 || inet_pton(AF_INET6, value, &any) == 1;
 }
 
+/* What may stand in the name of a metric, but for the colon, which is for recording rules. */
+static bool is_name(const char *value)
+{
+	return !isdigit((unsigned char)*value) &&
+	       !value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")];
+}
+
+static bool check_handlers(const char *value, const char *place, const struct row *r, struct fault *why)
+{
+	const char *bad;
+	size_t len;
+	uint32_t set;
+	char shown[80];
+
+	if (counters_handlers(value, &set, &bad, &len))
+		return true;
+	fault_quote(shown, sizeof shown, bad, len);
+	return fault_set(why, "%s: %s must list handlers as /metrics shows them, and none is '%s'", place, r->key, shown);
+}
+
 static bool set_row(struct settings *s, const struct row *r, const char *value, const char *place, struct fault *why)
 {
 	char shown[80];
@@ -136,6 +166,17 @@ static bool set_row(struct settings *s, const struct row *r, const char *value, 
 	case TEXT:
 		if (len < r->min || len > r->max)
 			return fault_set(why, "%s: %s must have %u to %u bytes, not %zu", place, r->key, r->min, r->max, len);
+		break;
+	case NAME:
+		if (len > r->max || !is_name(value))
+			return fault_set(why, "%s: %s must be at most %u letters, digits and _, no digit first, not '%s'", place,
+					 r->key, r->max, shown);
+		break;
+	case HANDLERS_LIST:
+		if (len > r->max)
+			return fault_set(why, "%s: %s must have at most %u bytes, not %zu", place, r->key, r->max, len);
+		if (!check_handlers(value, place, r, why))
+			return false;
 		break;
 	}
 	memcpy(field(s, r), value, len + 1);
@@ -216,6 +257,22 @@ bool settings_check(const struct settings *s, struct fault *why)
 
 extern char **environ;
 
+/* The variable by which the application that Akin replaces is told; AKIN_METRICS is stronger. */
+static bool enable_metrics(struct settings *s, struct fault *why)
+{
+	const char *value = getenv("ENABLE_METRICS");
+	char shown[80];
+
+	if (!value)
+		return true;
+	if (strcasecmp(value, "true") != 0 && strcasecmp(value, "false") != 0) {
+		fault_quote(shown, sizeof shown, value, strlen(value));
+		return fault_set(why, "ENABLE_METRICS must be true or false, not '%s'", shown);
+	}
+	s->metrics = tolower((unsigned char)*value) == 't' ? METRICS_ON : METRICS_OFF;
+	return true;
+}
+
 /* AKIN_MAX_N=7: "max_n" in key, "7" returned. NULL: no variable of ours. */
 static const char *our_variable(const char *entry, char *key, size_t cap)
 {
@@ -233,6 +290,8 @@ bool settings_environment(struct settings *s, struct fault *why)
 {
 	char key[64], place[80];
 
+	if (!enable_metrics(s, why))
+		return false;
 	for (char **e = environ; e && *e; e++) {
 		const char *value = our_variable(*e, key, sizeof key);
 		const struct row *r = value ? find_row(key) : NULL;

@@ -12,6 +12,8 @@
 #include "../shm/fault.h"
 
 enum fill { FILL_POPULAR, FILL_RECENT, FILL_NONE };
+enum metrics { METRICS_ON, METRICS_OFF };
+enum metrics_status { METRICS_GROUPED, METRICS_EXACT };
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 struct settings {
@@ -36,13 +38,19 @@ struct settings {
 	uint32_t max_body_bytes;	/* a body larger than this is not read */
 	uint32_t stop_timeout_ms;	/* SIGTERM: longest drain */
 	uint32_t drain_timeout_ms;	/* SIGQUIT: longest drain */
+	/* metrics */
+	enum metrics metrics;
+	char metrics_namespace[49];	/* "": none; the two make the prefix of the http_ families */
+	char metrics_subsystem[49];
+	enum metrics_status metrics_status; /* 4xx or 404 */
+	char metrics_exclude[512];	/* handlers, with commas or blanks between them */
 	/* traces */
 	char log[PATH_MAX];		/* "stderr" or a file */
 	enum log_level log_level;
 	char pid_file[PATH_MAX];	/* "": none */
 };
 
-/* Defaults, then the file, then AKIN_* in the environment, then flags: the later wins. file_named: a missing file
+/* Defaults, then the file, then ENABLE_METRICS and AKIN_* in the environment, then flags: the later wins. file_named: a missing file
  * is a fault (with -c), else it is only not read. False: *why is "place: rule, value". */
 void settings_default(struct settings *s);
 bool settings_file(struct settings *s, const char *path, bool must_exist, struct fault *why);

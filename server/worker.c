@@ -17,6 +17,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "../metrics/counters.h"
+#include "../metrics/process.h"
 #include "clock.h"
 #include "listener.h"
 #include "log.h"
@@ -138,18 +140,36 @@ static bool handle_signals(int fd, struct board *b)
 	return stay;
 }
 
+/* This worker's share of memory, which it alone is asked for: see process.h. */
+static void tell_memory(const struct worker_start *w)
+{
+	struct counters *c = board_own_counters(w->board);
+
+	if (w->settings->metrics == METRICS_ON)
+		atomic_store_explicit(&c->proportional, process_proportional(), memory_order_relaxed);
+}
+
 /* Until told to stop. Returns whether the master is still there. */
 static bool wait_for_events(const struct worker_start *w, int signals)
 {
 	enum { SIGNALS, LIFELINE, PINS, SOURCES };
+	bool counting = w->settings->metrics == METRICS_ON;
 	struct pollfd on[SOURCES] = {
 		[SIGNALS] = {.fd = signals, .events = POLLIN},
 		[LIFELINE] = {.fd = w->lifeline, .events = POLLIN},
 		[PINS] = {.fd = pin_wakeup(), .events = POLLIN},
 	};
 
+	int64_t due = clock_ms() + PROCESS_PROPORTIONAL_MS;
+
 	for (;;) {
-		if (poll(on, SOURCES, -1) < 0)
+		int64_t now = clock_ms();
+
+		if (counting && now >= due) {
+			tell_memory(w);
+			due = now + PROCESS_PROPORTIONAL_MS;
+		}
+		if (poll(on, SOURCES, counting ? (int)(due - now) : -1) <= 0)
 			continue;
 		if (on[LIFELINE].revents)
 			return false;
@@ -198,8 +218,9 @@ _Noreturn void worker_run(const struct worker_start *w)
 	if (!pin_adopt(w->board, &why))
 		give_up(&why);
 	serve_open(w->settings, w->board);
-	if (!listener_start(w->settings, w->listener, &board_own(w->board)->answered, &why))
+	if (!listener_start(w->settings, w->listener, w->board, &why))
 		give_up(&why);
+	tell_memory(w);
 	set_state(w->board, WORKER_SERVING);
 	if (!wait_for_events(w, signals))
 		log_line(LOG_WARN, "the master is gone, so this worker leaves");

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../metrics/counters.h"
+#include "../metrics/process.h"
 #include "clock.h"
 #include "log.h"
 #include "worker.h"
@@ -141,12 +142,24 @@ static enum worker_end end_of(int status)
 	return WTERMSIG(status) == SIGKILL ? END_KILLED : END_SIGNAL;
 }
 
+/* The dead, not reaped yet, still have a clock. Before it goes, what it says goes to the slot's account, in the order
+ * that process.c reads. */
+static void keep_cpu(struct board_slot *slot)
+{
+	uint64_t used = 0;
+
+	if (!process_cpu(atomic_load(&slot->pid), &used))
+		log_line(LOG_DEBUG, "the CPU time of a dead worker can't be told");
+	atomic_store(&slot->pid, BOARD_ACCOUNTING);
+	atomic_fetch_add(&slot->ended_cpu, used);
+	atomic_store(&slot->pid, 0);
+}
+
 /* What the board still says of the dead: its counters stay, but for what was in its hands. */
 static uint64_t clear_slot(const struct workers *w, uint32_t i)
 {
 	struct board_slot *slot = board_slot(w->board, i);
 
-	atomic_store(&slot->pid, 0);
 	atomic_store(&slot->state, WORKER_NONE);
 	atomic_store(&slot->generation, 0);
 	atomic_store(&slot->oldest, 0);
@@ -161,7 +174,7 @@ static void bury(struct workers *w, uint32_t i, int status)
 	bool served = atomic_load(&slot->state) >= WORKER_SERVING;
 	bool early = !served || (age < EARLY_MS && !atomic_load(&slot->answered));
 	uint64_t in_hand = clear_slot(w, i);
-	char end[96], next[64] = "replaced at once";
+	char end[96], hands[48] = "", next[64] = "replaced at once";
 	bool asked = w->stopping;
 	int pid = (int)p->pid;
 
@@ -175,26 +188,43 @@ static void bury(struct workers *w, uint32_t i, int status)
 	if (asked) {
 		snprintf(next, sizeof next, "not replaced");
 	} else {
-		atomic_fetch_add(&w->board->head->deaths[end_of(status)], 1);
+		atomic_fetch_add(&w->board->head->restarts[end_of(status)], 1);
 		set_due(w, p, early);
 		if (p->delay)
 			snprintf(next, sizeof next, "replaced in %u ms, since it %s", p->delay,
 				 served ? "had not answered yet" : "never served");
 	}
-	log_line(LOG_WARN, "worker %u (pid %d) %s after %lld.%03lld s with %llu requests in hand; %s", i, pid, end,
-		 (long long)(age / 1000), (long long)(age % 1000), (unsigned long long)in_hand, next);
+	if (w->settings->metrics == METRICS_ON)
+		snprintf(hands, sizeof hands, " with %llu requests in hand", (unsigned long long)in_hand);
+	log_line(LOG_WARN, "worker %u (pid %d) %s after %lld.%03lld s%s; %s", i, pid, end, (long long)(age / 1000),
+		 (long long)(age % 1000), hands, next);
+}
+
+static bool find_post(const struct workers *w, pid_t pid, uint32_t *i)
+{
+	for (*i = 0; *i < w->count; ++*i) {
+		if (w->post[*i].pid == pid)
+			return true;
+	}
+	return false;
 }
 
 void workers_reap(struct workers *w)
 {
+	siginfo_t dead;
+	uint32_t i;
 	int status;
-	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		for (uint32_t i = 0; i < w->count; i++) {
-			if (w->post[i].pid == pid)
-				bury(w, i, status);
-		}
+	for (;;) {
+		dead.si_pid = 0;
+		if (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) != 0 || dead.si_pid == 0)
+			return;
+		bool ours = find_post(w, dead.si_pid, &i);
+
+		if (ours)
+			keep_cpu(board_slot(w->board, i));
+		if (waitpid(dead.si_pid, &status, 0) == dead.si_pid && ours)
+			bury(w, i, status);
 	}
 }
 

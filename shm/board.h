@@ -16,9 +16,10 @@
 #include "segment.h"
 
 #define BOARD_MAGIC	"AKINBORD"
-#define BOARD_VERSION	1
+#define BOARD_VERSION	2
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
+#define BOARD_ACCOUNTING (-1)		/* a pid: this worker has died, and its CPU time is being added up */
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
@@ -42,17 +43,19 @@ struct board_head {
 	_Atomic int64_t generation_published;	/* master; seconds since 1970 */
 	_Atomic uint64_t reloads[RELOAD_RESULTS]; /* master; loads asked for by SIGHUP, by result */
 	_Atomic uint32_t last_reload_ok;	/* master; 1 or 0; 1 before the first reload */
-	_Atomic uint64_t last_reload_us;	/* master; how long the last one took */
-	_Atomic uint64_t deaths[ENDS];		/* master; workers that ended without being asked to, by end */
+	_Atomic uint64_t last_load_ns;		/* master; how long the last one took, or the load at the start */
+	_Atomic uint64_t restarts[ENDS];	/* master; workers that ended without being asked to, by end */
 	_Atomic uint64_t unanswered;		/* master; requests that were in the hands of a worker that died */
+	_Atomic uint64_t proportional;		/* master; bytes, its own share of memory; 0: not known */
 };
 
 struct board_slot {
-	_Alignas(64) _Atomic int32_t pid;	/* master; 0: nobody */
+	_Alignas(64) _Atomic int32_t pid;	/* master; 0: nobody; BOARD_ACCOUNTING */
 	_Atomic uint32_t state;			/* worker; enum worker_state. Master: NONE after its death */
 	_Atomic uint64_t generation;		/* worker; the one new requests get */
 	_Atomic uint64_t oldest;		/* worker; the oldest one still pinned by a request */
 	_Atomic uint64_t starts;		/* master; workers forked into this slot */
+	_Atomic uint64_t ended_cpu;		/* master; nanoseconds that the dead workers of this slot have used */
 	_Atomic uint32_t answered;		/* worker; 1 once it has answered a request. Master: 0 before the fork */
 };
 

@@ -61,7 +61,7 @@ def test_counts_outlive_their_workers(start, small):
         until(lambda: len(server.workers()) == 3 and before[0] not in server.workers(), "a new worker")
         assert counted(server) == dict(mine)
     until(lambda: server.metric("http_requests_inprogress") == 1, "only the scrape to be in progress")
-    assert server.metric("akin_worker_deaths_total") == 6
+    assert server.metric("akin_worker_restarts_total") == 6
 
 
 def test_counts_outlive_a_reload(start, small):

@@ -34,7 +34,7 @@ def test_a_killed_worker_is_replaced(start, small):
         os.kill(victim, signal.SIGKILL)
         until(lambda: len(set(server.workers()) - {victim}) == 2, "a new worker")
         until(lambda: fine(server), "right answers")
-    assert server.metric("akin_worker_deaths_total") == 5
+    assert server.metric("akin_worker_restarts_total") == 5
 
 
 def test_a_worker_that_crashes_is_replaced(start, small):
@@ -186,7 +186,7 @@ def test_every_log_line_is_one_sentence(start, small):
     server = start(small(ROWS))
     server.hup()
     os.kill(server.workers()[0], signal.SIGKILL)
-    until(lambda: server.metric("akin_worker_deaths_total") == 1 and len(server.workers()) == 2, "a new worker")
+    until(lambda: server.metric("akin_worker_restarts_total") == 1 and len(server.workers()) == 2, "a new worker")
     assert server.stop() == 0
     for line in server.logged().splitlines():
         assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warn|info|debug) \S+\[\d+\]: \S", line), line

@@ -1,0 +1,147 @@
+/* process.c - the process tree as the kernel sees it: CPU clocks, /proc/PID/stat, /proc/PID/fd.
+ *
+ * Called by the worker that answers a scrape, for the pids on the board. For 65 processes that is 0.3 ms; the two dearer
+ * ways to the same numbers are avoided: CPU time is asked of the process's clock instead of /proc, which rounds it to
+ * 10 ms, and descriptors are counted by one stat() where the kernel tells their number so (Linux 6.2), else by reading
+ * the directory. PSS would be 0.3 ms for each process, so each asks for its own now and then.
+ *
+ * CPU time must never go back, though workers die. The master keeps, slot by slot, what the dead ones have used, and
+ * changes account before it reaps: the clock of the dead is read for the last time, then pid becomes BOARD_ACCOUNTING,
+ * then the sum grows, then pid is 0. So whoever finds the same pid and the same sum before and after reading the clock
+ * has counted each worker once, and otherwise looks again. */
+#include "process.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOKS 1000			/* at a slot that is just changing; a change is a matter of two stores */
+
+bool process_cpu(int32_t pid, uint64_t *ns)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+		return false;
+	*ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	return true;
+}
+
+/* The start of a file, as a string. False: there is none, or it is not ours to read. */
+static bool read_text(const char *path, char *text, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, cap - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+uint64_t process_proportional(void)
+{
+	char text[1024];
+	const char *at;
+
+	if (!read_text("/proc/self/smaps_rollup", text, sizeof text))
+		return 0;
+	at = strstr(text, "\nPss:");
+	return at ? strtoull(at + 5, NULL, 10) * 1024 : 0;
+}
+
+/* Fields of /proc/PID/stat, from the one behind the name on; the name may hold anything. */
+static bool add_stat(struct process_tree *t, int32_t pid)
+{
+	char path[40], text[1024];
+	unsigned long long threads, virtual;
+	long long pages;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	if (!read_text(path, text, sizeof text))
+		return false;
+	const char *at = strrchr(text, ')');
+
+	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %llu %*d %*u %llu %lld",
+			  &threads, &virtual, &pages) != 3)
+		return false;
+	t->threads += threads;
+	t->virtual += virtual;
+	t->resident += (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return true;
+}
+
+static bool add_fds(struct process_tree *t, int32_t pid)
+{
+	char path[40];
+	struct stat st;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", pid);
+	if (stat(path, &st) == 0 && st.st_size > 0) {
+		t->fds += (uint64_t)st.st_size;
+		return true;
+	}
+	DIR *d = opendir(path);
+
+	if (!d)
+		return false;
+	for (struct dirent *e; (e = readdir(d)); )
+		t->fds += e->d_name[0] != '.';
+	closedir(d);
+	return true;
+}
+
+/* What is read of a process counts only if it is still there; one that is gone has nothing any more. */
+static void add_process(struct process_tree *t, int32_t pid, const _Atomic int32_t *still)
+{
+	bool memory = add_stat(t, pid), fds = add_fds(t, pid);
+
+	if ((memory && fds) || (still && atomic_load(still) != pid))
+		return;
+	t->memory_known = t->memory_known && memory;
+	t->fds_known = t->fds_known && fds;
+}
+
+/* CPU time of all that have ever had a slot. False: it changed for as long as anybody looked. */
+static bool slot_cpu(const struct board_slot *s, uint64_t *cpu)
+{
+	for (int i = 0; i < LOOKS; i++) {
+		uint64_t ended = atomic_load(&s->ended_cpu);
+		int32_t pid = atomic_load(&s->pid);
+		uint64_t alive = 0;
+		bool read = pid == 0 || (pid != BOARD_ACCOUNTING && process_cpu(pid, &alive));
+
+		if (read && atomic_load(&s->pid) == pid && atomic_load(&s->ended_cpu) == ended) {
+			*cpu = ended + alive;
+			return true;
+		}
+		sched_yield();
+	}
+	return false;
+}
+
+void process_look(const struct board *b, struct process_tree *t)
+{
+	int32_t master = b->head->master_pid;
+
+	*t = (struct process_tree){.memory_known = true, .fds_known = true};
+	t->cpu_known = process_cpu(master, &t->cpu);
+	add_process(t, master, NULL);
+	for (uint32_t i = 0; i < board_slots(b); i++) {
+		const struct board_slot *s = board_slot(b, i);
+		int32_t pid = atomic_load(&s->pid);
+		uint64_t cpu = 0;
+
+		if (pid > 0)
+			add_process(t, pid, &s->pid);
+		t->cpu_known = t->cpu_known && slot_cpu(s, &cpu);
+		t->cpu += cpu;
+	}
+}
