@@ -12,6 +12,7 @@ from panels import (BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, annotation, 
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "dashboards"
 CLIENTS = 'handler!~"/metrics|/healthz|/readyz"'      # all but probes and Prometheus itself
+ROUTED = 'handler!~"none|/metrics|/healthz|/readyz"'  # and but what had no route: a scanner's 505 is no failure
 PREDICT = 'handler=~"/predict/.*"'
 BY_STATUS = coloured(**{"2..": GREEN, "3..": BLUE, "4..": ORANGE, "5..": RED})
 
@@ -62,11 +63,12 @@ def overview():
         stat("Instances up", "Instances that answered the last scrape.", "short", "sum(up{@})", (3, 4), RED, (1, GREEN)),
         stat("Requests", "Requests of clients per second; probes and scrapes are not counted.", "reqps",
              f"sum(rate(http_requests_total{{@, {CLIENTS}}}[$__rate_interval])) or vector(0)", (3, 4), BLUE),
-        stat("Failed", "Share of the clients' requests that got a 5xx or lost their worker. AkinHighErrorRatio fires above 1 %.",
-             "percentunit", f"""(
-                 (sum(rate(http_requests_total{{@, {CLIENTS}, status=~"5.."}}[$__rate_interval])) or vector(0))
+        stat("Failed", "Share of the clients' requests to a route that got a 5xx or lost their worker. AkinHighErrorRatio fires "
+             "above 1 %.", "percentunit", f"""(
+                 (sum(rate(http_requests_total{{@, {ROUTED}, status=~"5.."}}[$__rate_interval])) or vector(0))
                  + (sum(rate(akin_requests_unanswered_total{{@}}[$__rate_interval])) or vector(0))
-             ) / (sum(rate(http_requests_total{{@, {CLIENTS}}}[$__rate_interval])) > 0) or vector(0)""",
+             ) / (sum(rate(http_requests_total{{@, {ROUTED}}}[$__rate_interval]))
+                  + sum(rate(akin_requests_unanswered_total{{@}}[$__rate_interval])) > 0) or vector(0)""",
              (3, 4), GREEN, (0.001, YELLOW), (0.01, RED)),
         stat("p99", "99 of 100 recommendations took no longer than this. AkinSlowP99 fires above 100 ms.", "s",
              f"""histogram_quantile(0.99, sum by (le) (
