@@ -13,6 +13,7 @@ from panels import (BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, annotation, 
 FOLDER = pathlib.Path(__file__).resolve().parent / "dashboards"
 CLIENTS = 'handler!~"/metrics|/healthz|/readyz"'      # all but probes and Prometheus itself
 ROUTED = 'handler!~"none|/metrics|/healthz|/readyz"'  # and but what had no route: a scanner's 505 is no failure
+PLACES = 'handler!~"none|/metrics"'                   # routes, without the scrape, which takes longer than they do
 PREDICT = 'handler=~"/predict/.*"'
 BY_STATUS = coloured(**{"2..": GREEN, "3..": BLUE, "4..": ORANGE, "5..": RED})
 
@@ -23,7 +24,7 @@ def reco_app():
         return timeseries(title, f"{q:.0%} of the requests of each route took no longer than this. Interpolated within the "
                           "fine buckets of the route's histogram; taken over Grafana's rate interval, at least four scrapes.",
                           "s", [target(f"""histogram_quantile({q}, sum by (handler, le) (
-                          rate(http_request_duration_seconds_bucket{{@, handler!="none"}}[$__rate_interval]))) >= 0""",
+                          rate(http_request_duration_seconds_bucket{{@, {PLACES}}}[$__rate_interval]))) >= 0""",
                                        "{{handler}}")], size)
 
     return dashboard("_eX4mpl3", "Reco-app Dashboard",
@@ -32,8 +33,8 @@ def reco_app():
         health("Health", "Whether Prometheus got the last scrape of each instance.", "up{@}", "{{instance}}", (24, 6)),
         bargauge("Average response time", "Time from the request's head to its answer, averaged over the requests of the last "
                  "rate interval, by route. Not a lifetime average: it moves when the service does.", "s",
-                 [target("""sum by (handler) (rate(http_request_duration_seconds_sum{@, handler!="none"}[$__rate_interval]))
-                         / sum by (handler) (rate(http_request_duration_seconds_count{@, handler!="none"}[$__rate_interval]))
+                 [target(f"""sum by (handler) (rate(http_request_duration_seconds_sum{{@, {PLACES}}}[$__rate_interval]))
+                         / sum by (handler) (rate(http_request_duration_seconds_count{{@, {PLACES}}}[$__rate_interval]))
                          >= 0""", "{{handler}}")], (12, 9), GREEN, (0.1, YELLOW), (0.5, RED)),
         timeseries("CPU Usage", "Processor time used per second by all processes of the instance: 100 % is one core, all the time.",
                    "percentunit", [target("rate(process_cpu_seconds_total{@}[$__rate_interval])", "{{instance}}")], (6, 9)),
@@ -126,9 +127,9 @@ def latency():
                    "both routes. Interpolated within buckets from 50 µs to 1 s.", "s",
                    [percentiles(0.5), percentiles(0.9), percentiles(0.99)], (8, 9), legend="table",
                    overrides=coloured(**{"p50": GREEN, "p90": YELLOW, "p99": RED})),
-        timeseries("p99 by route", "99 of 100 requests of each route took no longer than this.", "s",
-                   [target("""histogram_quantile(0.99, sum by (handler, le) (
-                           rate(http_request_duration_seconds_bucket{@}[$__rate_interval]))) >= 0""", "{{handler}}")],
+        timeseries("p99 by route", "99 of 100 requests of each route took no longer than this. Scrapes are below, in Resources.", "s",
+                   [target(f"""histogram_quantile(0.99, sum by (handler, le) (
+                           rate(http_request_duration_seconds_bucket{{@, {PLACES}}}[$__rate_interval]))) >= 0""", "{{handler}}")],
                    (8, 9), fill=0),
         heatmap("Latency heat map", "Requests per second in each bucket of duration, of all routes: the darker, the more.", "s",
                 "sum by (le) (rate(http_request_duration_seconds_bucket{@}[$__rate_interval]))", (8, 9)),
@@ -175,7 +176,7 @@ def workers():
         timeseries("Worker restarts", "Workers that ended without having been asked to and were replaced, per rate interval: by "
                    "exit, by a signal of their own making, or killed.", "short",
                    [target("sum by (reason) (increase(akin_worker_restarts_total{@}[$__rate_interval]))", "{{reason}}")],
-                   (6, 8), style="bars", overrides=coloured(exit=YELLOW, signal=RED, killed=PURPLE)),
+                   (6, 8), style="bars", interval="1m", overrides=coloured(exit=YELLOW, signal=RED, killed=PURPLE)),
     ]
 
 
@@ -184,17 +185,17 @@ def model():
         row("Model"),
         table("Model served", "What each instance serves.", "akin_model_info{@}",
               {"instance": "Instance", "generation": "Generation", "checksum": "Checksum", "items": "Items",
-               "customers": "Customers", "interactions": "Interactions"}, (12, 6)),
+               "customers": "Customers", "interactions": "Interactions"}, (12, 5)),
         table("Program", "What each instance runs.", "akin_build_info{@}",
-              {"instance": "Instance", "version": "Version", "compiler": "Compiler"}, (6, 6)),
+              {"instance": "Instance", "version": "Version", "compiler": "Compiler"}, (6, 5)),
         timeseries("Last reload took", "Seconds from the request to reload until the new generation was published, or refused.",
-                   "s", [target("akin_last_reload_duration_seconds{@}", "{{instance}}")], (6, 6), step=True),
+                   "s", [target("akin_last_reload_duration_seconds{@}", "{{instance}}")], (6, 5), step=True),
         timeseries("Ages", "Time since the newest transaction of the model, and since the model was built.", "s", [
             target("max by (instance) (akin_data_age_seconds{@})", "data, {{instance}}"),
             target("max by (instance) (akin_model_age_seconds{@})", "model, {{instance}}")], (8, 7), fill=0),
         timeseries("Reloads", "Reloads that were asked for, per rate interval, by result and by why they were refused.", "short",
                    [target("sum by (result, reason) (increase(akin_reloads_total{@}[$__rate_interval]))",
-                           "{{result}} {{reason}}")], (8, 7), style="bars",
+                           "{{result}} {{reason}}")], (8, 7), style="bars", interval="1m",
                    overrides=coloured(**{"success.*": GREEN, "failure.*": RED})),
         timeseries("Last reload successful", "1 while the newest model that was asked for is served, 0 while an older one is.",
                    "short", [target("akin_last_reload_successful{@}", "{{instance}}")], (8, 7), step=True,
@@ -214,12 +215,13 @@ def resources():
             target("sum(akin_process_proportional_memory_bytes{@})", "proportional"),
             target("sum by (segment) (akin_shared_memory_bytes{@})", "shared: {{segment}}")], (6, 8), fill=0),
         timeseries("Address space", "Virtual memory of all processes, stacks of threads included. It costs nothing until it is used.",
-                   "bytes", [target("process_virtual_memory_bytes{@}", "{{instance}}")], (4, 8), fill=0),
-        timeseries("Descriptors", "Open descriptors of all processes, and how many a single process may have.", "short", [
-            target("process_open_fds{@}", "open, {{instance}}"), target("process_max_fds{@}", "limit of one, {{instance}}")],
-            (4, 8), fill=0),
+                   "bytes", [target("process_virtual_memory_bytes{@}", "{{instance}}")], (3, 8), fill=0),
+        timeseries("Descriptors", "Open descriptors of all processes. One process may have as many as the limit says.", "short", [
+            target("process_open_fds{@}", "open"), target("process_max_fds{@}", "limit of one")], (3, 8), fill=0),
         timeseries("System threads", "Threads of all processes, as the kernel counts them.", "short",
-                   [target("process_threads{@}", "{{instance}}")], (4, 8), fill=0),
+                   [target("process_threads{@}", "{{instance}}")], (3, 8), fill=0),
+        timeseries("Scrape", "How long Prometheus needed for /metrics, network and parsing included.", "s",
+                   [target("scrape_duration_seconds{@}", "{{instance}}")], (3, 8)),
     ]
 
 
