@@ -1,8 +1,13 @@
 """Rules for Grafana dashboards: those of Grafana's own dashboard-linter under its names, written anew, and a few more.
 Each takes a dashboard and yields what is wrong with it."""
+import json
+import pathlib
 import re
 
 from promql import selectors
+
+BOARDS = {path.stem: json.loads(path.read_text())
+          for path in sorted((pathlib.Path(__file__).resolve().parents[1] / "grafana/dashboards").glob("*.json"))}
 
 CORE_PANELS = {"timeseries", "stat", "gauge", "bargauge", "table", "heatmap", "state-timeline", "status-history",
                "histogram", "piechart", "barchart", "text", "logs", "row"}
