@@ -99,6 +99,11 @@ screenshots: etc/packages/build.need etc/packages/test.need etc/packages/screens
 lint: etc/packages/build.need etc/packages/lint.need
 	@tests/lint $(ALL_C) $(wildcard */*.h tests/unit/*.h) -- $(MAN)
 
+# The table of families in docs/metrics.md, from the list that makes the families.
+docs: $(BUILD)/akin-server
+	@$(BUILD)/akin-server --metrics-table > $(BUILD)/families.md
+	@sed -i -e '/^<!-- families/,/^<!-- end/{//!d}' -e '/^<!-- families/r $(BUILD)/families.md' docs/metrics.md
+
 %.need:
 	@etc/packages/need $(notdir $*)
 
@@ -129,5 +134,5 @@ help:
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize units sanitized bench screenshots lint install uninstall clean help .flags
+.PHONY: all model run test unit system sanitize units sanitized bench screenshots lint docs install uninstall clean help .flags
 .SECONDARY:

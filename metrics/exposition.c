@@ -62,8 +62,10 @@ void exposition_write(const struct exposition *e, void (*put)(void *of, const ch
 /* The table: | name | type | labels | what it says | */
 void exposition_table(void (*put)(void *of, const char *bytes, size_t len), void *of)
 {
+	static const char head[] = "| family | type | labels | what it says |\n|---|---|---|---|\n";
 	char line[512];
 
+	put(of, head, sizeof head - 1);
 	for (size_t i = 0; i < FAMILY_COUNT; i++) {
 		const struct family *f = &families[i].family;
 		int n = snprintf(line, sizeof line, "| `%s` | %s | %s | %s |\n", f->name, family_type_name(f->type),

@@ -2,6 +2,7 @@
  * next begins. Any failure is one line, and the model that is there stays as it was. */
 #include "build.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -36,14 +37,7 @@ static bool read_input(struct build *b, struct transactions *t, struct fault *wh
 	how->progress = progress_step;
 	how->of = &b->progress;
 	progress_phase(&b->progress, "reading");
-	if (!transactions_read(t, how, why))
-		return false;
-	if (t->rows > 0)
-		return true;
-	fault_set(why, "no row was kept of the %llu read: a model needs at least one purchase",
-		  (unsigned long long)t->rows_read);
-	transactions_free(t);
-	return false;
+	return transactions_read(t, how, why);
 }
 
 /* Everything that is said of the model as a whole. */
@@ -95,7 +89,7 @@ static bool compute_rows(struct build *b, struct fault *why)
 
 	for (int k = 0; k < AXES; k++) {
 		struct axis own = interactions_axis(&b->interactions, k);
-		struct axis other = interactions_axis(&b->interactions, k == AXIS_ITEM ? AXIS_CUSTOMER : AXIS_ITEM);
+		struct axis other = interactions_axis(&b->interactions, axis_other((enum axis_kind)k));
 
 		progress_phase(&b->progress, phase[k]);
 		if (!similarity_build(&b->similarity[k], &own, &other, b->options.row_limit, b->options.threads, &progress,
@@ -205,6 +199,7 @@ int build_main(int argc, char **argv)
 
 	if (!options_build(&b.options, argc, argv, &status))
 		return status;
+	signal(SIGXFSZ, SIG_IGN);	/* too large a file is a failed write(), and its reason is said */
 	progress_open(&b.progress, b.options.quiet);
 
 	bool ok = provenance_now(&b.head.created, &why) &&

@@ -23,11 +23,6 @@ static const struct {
 			       "productdescription"}},
 };
 
-const char *columns_role(enum role r)
-{
-	return roles[r].role;
-}
-
 static bool ignored(char c)
 {
 	return c == ' ' || c == '_' || c == '\t' || c == '\r' || c == '\n';

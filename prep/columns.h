@@ -32,7 +32,4 @@ bool columns_wish(struct column_wishes *w, const char *spec, struct fault *why);
 bool columns_find(struct columns *c, const struct text *names, uint32_t n, const struct column_wishes *w,
 		  struct fault *why);
 
-/* "customer", "item", ... as in --columns. */
-const char *columns_role(enum role r);
-
 #endif

@@ -253,6 +253,14 @@ static size_t bare_end(const struct csv *c, size_t at)
 	return at;
 }
 
+/* Spaces and tabs between delimiters and quotes, as in `1, "a" ,2`, are passed over. */
+static size_t behind_blanks(const struct csv *c, size_t at)
+{
+	while (at < c->end && (c->buf[at] == ' ' || c->buf[at] == '\t') && c->buf[at] != c->scan.delimiter)
+		at++;
+	return at;
+}
+
 static int quoted_record(struct csv *c)
 {
 	const char *const buf = c->buf;
@@ -260,21 +268,21 @@ static int quoted_record(struct csv *c)
 
 	c->fields = 0;
 	for (size_t at = start;; at++) {
-		size_t from = at, to = 0;
+		size_t from = at, open = behind_blanks(c, at), to = 0;
 
-		if (at < c->end && buf[at] == '"') {
-			int found = closing_quote(c, start, from, &to);
+		if (open < c->end && buf[open] == '"') {
+			int found = closing_quote(c, start, open, &to);
 
 			if (found != CSV_RECORD)
 				return found;
-			at = to + 1;
+			at = behind_blanks(c, to + 1);
 			if (at + 1 >= c->end && !c->ended)
 				return STARVED;
 			if (at < c->end && buf[at] == '\r' && (at + 1 == c->end || buf[at + 1] == '\n'))
 				at++;
 			if (at < c->end && buf[at] != c->scan.delimiter && buf[at] != '\n')
-				return refuse_line(c, CSV_BAD_QUOTE, start, from);
-			put_field(c, c->fields++, from + 1, to);
+				return refuse_line(c, CSV_BAD_QUOTE, start, open);
+			put_field(c, c->fields++, open + 1, to);
 		} else {
 			at = bare_end(c, from);
 			to = at < c->end && buf[at] != '\n' ? at : before_cr(c, from, at);

@@ -2,7 +2,8 @@
  *
  * A record ends at LF or CR LF; the last one may end with the input. A field that starts with a quote is a quoted
  * field: delimiters and line ends in it are text, "" is one quote, and the closing quote must be followed by a
- * delimiter or the end of the record. A quote anywhere else in a field is text. Empty lines are passed over.
+ * delimiter or the end of the record. Spaces and tabs around the quotes are passed over: some exporters write a space
+ * behind every delimiter. A quote anywhere else in a field is text. Empty lines are passed over.
  *
  * How reading goes on after a record that cannot be taken:
  *   CSV_BAD_QUOTE   text stands behind a closing quote, or none comes: not before the end of the input, and not

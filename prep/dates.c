@@ -243,7 +243,11 @@ bool dates_init(struct dates *d, const char *format, struct fault *why)
 			return true;
 		}
 	}
-	return fault_set(why, "--date-format: must be mdy, dmy, iso or none, not '%.40s'", format);
+
+	char seen[48];
+
+	return fault_set(why, "--date-format must be mdy, dmy, iso or none, not '%s'",
+			 fault_quote(seen, sizeof seen, format, strlen(format)));
 }
 
 bool dates_read(struct dates *d, struct text v, const char *file, uint64_t line, int64_t *value)

@@ -34,7 +34,7 @@ struct dates {
 /* "mdy", "dmy" or "iso" to d->set, NULL to DATES_UNKNOWN; the rest is zeroed. */
 bool dates_init(struct dates *d, const char *format, struct fault *why);
 
-/* Read a trimmed, not empty text. *value is a time, or a packed date for dates_settle(). False: it is no date under
+/* Read a trimmed text; an empty one is no date. *value is a time, or a packed date for dates_settle(). False: it is no date under
  * any order that may hold. file and line are for the proof. */
 bool dates_read(struct dates *d, struct text v, const char *file, uint64_t line, int64_t *value);
 

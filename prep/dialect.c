@@ -26,6 +26,7 @@ static bool refuse_other_kinds(struct text head, struct fault *why)
 		MARK("PK\3\4", "a ZIP file or an Excel workbook; save it as CSV"),
 		MARK("\xd0\xcf\x11\xe0", "an old Excel workbook; save it as CSV"),
 		MARK("\x1f\x8b", "a gzip file; unpack it first, or pack it with lz4"),
+		MARK("\x02\x21\x4c\x18", "LZ4 of the old format; pack it again without -l"),
 		MARK("\x28\xb5\x2f\xfd", "a Zstandard file; unpack it first, or pack it with lz4"),
 		MARK("\xfd" "7zXZ", "an xz file; unpack it first, or pack it with lz4"),
 		MARK("BZh", "a bzip2 file; unpack it first, or pack it with lz4"),

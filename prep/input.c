@@ -13,8 +13,6 @@
 
 #define PACKED_BLOCK (128 * 1024)
 
-static const char frame_magic[4] = "\x04\x22\x4d\x18";
-
 struct input_frames {
 	LZ4F_dctx *context;
 	bool inside;			/* a frame has begun and not ended */
@@ -55,6 +53,15 @@ static bool read_some(struct input *in, char *to, size_t cap, size_t *got, struc
 	return true;
 }
 
+/* A frame of data, or one of the sixteen kinds that carry something else and are skipped (LZ4 frame format 1.6). */
+static bool begins_frame(const char *head, size_t len)
+{
+	static const char frame[4] = "\x04\x22\x4d\x18", skippable[3] = "\x2a\x4d\x18";
+
+	return len >= sizeof frame && (memcmp(head, frame, sizeof frame) == 0 ||
+				       ((head[0] & 0xf0) == 0x50 && memcmp(head + 1, skippable, sizeof skippable) == 0));
+}
+
 /* Read enough to tell LZ4 frames from text. */
 static bool read_head(struct input *in, struct fault *why)
 {
@@ -67,7 +74,7 @@ static bool read_head(struct input *in, struct fault *why)
 			break;
 		in->head_len += got;
 	}
-	if (in->head_len < sizeof frame_magic || memcmp(in->head, frame_magic, sizeof frame_magic) != 0)
+	if (!begins_frame(in->head, in->head_len))
 		return true;
 
 	in->frames = calloc(1, sizeof *in->frames);

@@ -1,6 +1,6 @@
 /* input.h - the bytes of one input: a file or stdin, plain or in LZ4 frames.
  *
- * Only what starts with the LZ4 frame magic is unpacked; the frames' own checksums are checked where they have
+ * Only what starts with the magic of an LZ4 frame is unpacked; the frames' own checksums are checked where they have
  * them, and an input that ends inside a frame is an error. */
 #ifndef AKIN_INPUT_H
 #define AKIN_INPUT_H

@@ -32,9 +32,7 @@ static int compare_ids(const void *a, const void *b)
 
 	if (x->prefix != y->prefix)
 		return x->prefix < y->prefix ? -1 : 1;
-	int order = memcmp(x->at, y->at, x->len < y->len ? x->len : y->len);
-
-	return order ? order : (x->len > y->len) - (x->len < y->len);
+	return text_order((struct text){x->at, x->len}, (struct text){y->at, y->len});
 }
 
 static uint64_t first_eight(const char *at, size_t len)
@@ -268,6 +266,9 @@ bool interactions_build(struct interactions *x, const struct transactions *t, st
 	if (t->items.n > MODEL_MAX_ENTRIES || t->customers.n > MODEL_MAX_ENTRIES)
 		return fault_set(why, "a model holds at most %u items and %u customers, there are %u and %u",
 				 MODEL_MAX_ENTRIES, MODEL_MAX_ENTRIES, t->items.n, t->customers.n);
+	if (t->rows > UINT32_MAX)	/* one bucket may get them all, and is counted in 32 bits */
+		return fault_set(why, "a model is made from at most %u rows, there are %llu", UINT32_MAX,
+				 (unsigned long long)t->rows);
 
 	uint32_t *customer_at = malloc(t->customers.n * sizeof *customer_at);
 

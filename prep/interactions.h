@@ -24,7 +24,7 @@ struct interactions {
 };
 
 /* Build from the rows of t, which must have at least one. t is only read: its rows may go afterwards. False when
- * memory is short or a side has more entries than a model can count; nothing is to be freed then. */
+ * memory is short or there are more rows, or entries of a side, than 32 bits count; nothing is to be freed then. */
 bool interactions_build(struct interactions *x, const struct transactions *t, struct fault *why);
 void interactions_free(struct interactions *x);
 

@@ -32,7 +32,8 @@ int main(int argc, char **argv)
 	bool asked = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
 
 	if (!asked && *name)
-		fprintf(stderr, "akin-prep: no command is called '%.100s'\n", name);
-	options_usage(asked ? stdout : stderr);
+		fprintf(stderr, "akin-prep: the command must be build, verify or show, not '%.100s'\n", name);
+	else
+		options_usage(asked ? stdout : stderr);
 	return asked ? 0 : EXIT_WRONG_USAGE;
 }

@@ -1,5 +1,5 @@
-/* options.c - argv to structs. Whatever is wrong is said in one line with the usage behind it, before anything else
- * happens. The usage texts stand in the order of akin-prep(1). */
+/* options.c - argv to structs. Whatever is wrong is said in one line before anything else happens. The usage texts stand
+ * in the order of akin-prep(1). */
 
 #include "options.h"
 
@@ -9,11 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "columns.h"
+#include "dates.h"
 #include "similarity.h"
 
 #define SHOWN_DEFAULT 10
 #define SHOWN_MAX     1000000
-#define EXAMPLES      5
+#define EXAMPLES      3
 
 static const char build_usage[] =
 	"usage: akin-prep build [options] [-o MODEL] [FILE...]\n"
@@ -64,16 +66,21 @@ static bool helped(const char *usage, int *status)
 	return false;
 }
 
-static bool wrong(const char *usage, int *status, const char *rule, const char *value)
+/* One line on stderr; getopt_long() has written it when why is empty. Returns false for `return`. */
+static bool wrong(int *status, const struct fault *why)
+{
+	if (why->text[0])
+		fprintf(stderr, "akin-prep: %s\n", why->text);
+	*status = EXIT_WRONG_USAGE;
+	return false;
+}
+
+/* The option at hand breaks this rule. */
+static bool must(struct fault *why, const char *rule)
 {
 	char seen[200];
 
-	if (rule)			/* else getopt has said what is wrong */
-		fprintf(stderr, value ? "akin-prep: %s, not '%s'\n" : "akin-prep: %s\n", rule,
-			value ? fault_quote(seen, sizeof seen, value, strlen(value)) : "");
-	fputs(usage, stderr);
-	*status = EXIT_WRONG_USAGE;
-	return false;
+	return fault_set(why, "%s, not '%s'", rule, fault_quote(seen, sizeof seen, optarg, strlen(optarg)));
 }
 
 /* A whole decimal number from min to max, and nothing else in the text. */
@@ -88,11 +95,12 @@ static bool parse_count(const char *text, unsigned long min, unsigned long max, 
 	return errno == 0 && *end == '\0' && *value >= min && *value <= max;
 }
 
+/* A decimal fraction. strtod() alone would take 0x1p-1 and nan, too. */
 static bool parse_share(const char *text, double *value)
 {
 	char *end;
 
-	if ((text[0] < '0' || text[0] > '9') && text[0] != '.')
+	if (text[strspn(text, "0123456789.")] != '\0')
 		return false;
 	*value = strtod(text, &end);
 	return end != text && *end == '\0' && *value >= 0 && *value <= 1;
@@ -131,12 +139,6 @@ static bool parse_neighbours(const char *text, struct build_options *o)
 	return true;
 }
 
-static bool is_date_format(const char *text)
-{
-	return strcmp(text, "mdy") == 0 || strcmp(text, "dmy") == 0 || strcmp(text, "iso") == 0 ||
-	       strcmp(text, "none") == 0;
-}
-
 static unsigned processors(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -160,54 +162,56 @@ static const struct option build_longs[] = {
 	{0},
 };
 
-/* One option of build. NULL, or the rule its value breaks. */
-static const char *build_option(struct build_options *o, int option)
+/* One option of build. False: *why has the rule it breaks, or is empty when getopt_long() has said it. */
+static bool build_option(struct build_options *o, int option, struct fault *why)
 {
+	struct column_wishes wishes;
+	struct dates dates;
 	unsigned long n;
 
 	switch (option) {
 	case 'o':
 		o->output = optarg;
-		return *optarg ? NULL : "--output must be a path";
+		return *optarg || must(why, "--output must be a path");
 	case 'j':
 		if (!parse_count(optarg, 1, SIMILARITY_MAX_THREADS, &n))
-			return "--threads must be 1 to 256";
+			return must(why, "--threads must be 1 to 256");
 		o->threads = (unsigned)n;
-		return NULL;
+		return true;
 	case OPT_NEIGHBOURS:
-		return parse_neighbours(optarg, o) ? NULL : "--neighbours must be 1 to 100000, all or auto";
+		return parse_neighbours(optarg, o) || must(why, "--neighbours must be 1 to 100000, all or auto");
 	case OPT_COLUMNS:
 		o->reading.columns = optarg;
-		return NULL;
+		return columns_wish(&wishes, optarg, why);	/* whether there are such columns is seen later */
 	case OPT_DATE_FORMAT:
 		o->reading.date_format = optarg;
-		return is_date_format(optarg) ? NULL : "--date-format must be mdy, dmy, iso or none";
+		return strcmp(optarg, "none") == 0 || dates_init(&dates, optarg, why);
 	case OPT_DELIMITER:
-		return parse_delimiter(optarg, &o->reading.delimiter)
-			       ? NULL
-			       : "--delimiter must be one character, comma, semicolon, tab or pipe";
+		return parse_delimiter(optarg, &o->reading.delimiter) ||
+		       must(why, "--delimiter must be one character, comma, semicolon, tab or pipe");
 	case OPT_MAX_BAD:
-		return parse_share(optarg, &o->reading.max_bad) ? NULL : "--max-bad must be 0 to 1";
+		return parse_share(optarg, &o->reading.max_bad) || must(why, "--max-bad must be 0 to 1");
 	case OPT_STRICT:
 		o->reading.strict = true;
-		return NULL;
+		return true;
 	case 'q':
 		o->quiet = true;
-		return NULL;
+		return true;
 	case 'v':
 		o->verbose = true;
-		return NULL;
+		return true;
 	case OPT_JSON:
 		o->json = true;
-		return NULL;
+		return true;
 	default:
-		return "";		/* getopt has said so */
+		return false;
 	}
 }
 
 bool options_build(struct build_options *o, int argc, char **argv, int *status)
 {
 	static const char *const standard_input[] = {"-"};
+	struct fault why = {""};
 	int option;
 
 	*o = (struct build_options){.output = "model.akin", .threads = processors(), .row_limit = ROW_LIMIT_DEFAULT,
@@ -215,29 +219,30 @@ bool options_build(struct build_options *o, int argc, char **argv, int *status)
 	while ((option = getopt_long(argc, argv, "o:j:qvh", build_longs, NULL)) != -1) {
 		if (option == 'h')
 			return helped(build_usage, status);
-		const char *rule = build_option(o, option);
-
-		if (rule)
-			return wrong(build_usage, status, *rule ? rule : NULL, optarg);
+		if (!build_option(o, option, &why))
+			return wrong(status, &why);
 	}
 	o->reading.quiet = o->quiet;
 	o->reading.examples = o->verbose ? 10 * EXAMPLES : EXAMPLES;
 	o->reading.paths = optind < argc ? (const char *const *)argv + optind : standard_input;
 	o->reading.path_count = optind < argc ? (unsigned)(argc - optind) : 1;
-	if (optind == argc && isatty(STDIN_FILENO))
-		return wrong(build_usage, status, "name a FILE, standard input is a terminal", NULL);
+	if (optind == argc && isatty(STDIN_FILENO)) {
+		fault_set(&why, "build must have a FILE, for standard input is a terminal");
+		return wrong(status, &why);
+	}
 	return true;
 }
 
 /* The one operand that verify and show take. */
-static bool one_model(const char **model, int argc, char **argv, const char *usage, int *status)
+static bool one_model(const char **model, int argc, char **argv, int *status)
 {
-	if (optind == argc)
-		return wrong(usage, status, "name a MODEL", NULL);
-	if (optind + 1 < argc)
-		return wrong(usage, status, "name one MODEL, no more", NULL);
+	struct fault why;
+
 	*model = argv[optind];
-	return true;
+	if (optind + 1 == argc)
+		return true;
+	fault_set(&why, "one MODEL must be named, not %d", argc - optind);
+	return wrong(status, &why);
 }
 
 bool options_verify(struct verify_options *o, int argc, char **argv, int *status)
@@ -247,6 +252,7 @@ bool options_verify(struct verify_options *o, int argc, char **argv, int *status
 					      {"json", no_argument, NULL, OPT_JSON},
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
+	struct fault why = {""};
 	int option;
 
 	*o = (struct verify_options){0};
@@ -264,10 +270,10 @@ bool options_verify(struct verify_options *o, int argc, char **argv, int *status
 		case 'h':
 			return helped(verify_usage, status);
 		default:
-			return wrong(verify_usage, status, NULL, NULL);
+			return wrong(status, &why);
 		}
 	}
-	return one_model(&o->model, argc, argv, verify_usage, status);
+	return one_model(&o->model, argc, argv, status);
 }
 
 bool options_show(struct show_options *o, int argc, char **argv, int *status)
@@ -278,6 +284,7 @@ bool options_show(struct show_options *o, int argc, char **argv, int *status)
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
 	unsigned long n = SHOWN_DEFAULT;
+	struct fault why = {""};
 	int option;
 
 	*o = (struct show_options){0};
@@ -290,8 +297,10 @@ bool options_show(struct show_options *o, int argc, char **argv, int *status)
 			o->customer = optarg;
 			break;
 		case 'n':
-			if (!parse_count(optarg, 1, SHOWN_MAX, &n))
-				return wrong(show_usage, status, "-n must be 1 to 1000000", optarg);
+			if (!parse_count(optarg, 1, SHOWN_MAX, &n)) {
+				must(&why, "-n must be 1 to 1000000");
+				return wrong(status, &why);
+			}
 			break;
 		case OPT_JSON:
 			o->json = true;
@@ -299,11 +308,13 @@ bool options_show(struct show_options *o, int argc, char **argv, int *status)
 		case 'h':
 			return helped(show_usage, status);
 		default:
-			return wrong(show_usage, status, NULL, NULL);
+			return wrong(status, &why);
 		}
 	}
 	o->n = n;
-	if (o->item && o->customer)
-		return wrong(show_usage, status, "show one item or one customer, not both", NULL);
-	return one_model(&o->model, argc, argv, show_usage, status);
+	if (o->item && o->customer) {
+		fault_set(&why, "show must have --item or --customer, not both");
+		return wrong(status, &why);
+	}
+	return one_model(&o->model, argc, argv, status);
 }

@@ -35,29 +35,37 @@ bool provenance_now(int64_t *now, struct fault *why)
 	return true;
 }
 
+/* What lacks a member must not pass for whole. */
+static json_t *forget(json_t *incomplete)
+{
+	json_decref(incomplete);
+	return NULL;
+}
+
 static json_t *make_sources(const struct transactions *t)
 {
 	json_t *all = json_array();
-	unsigned known = sizeof t->sources / sizeof t->sources[0];
+	bool ok = all != NULL;
 
-	for (unsigned i = 0; i < t->source_count && i < known; i++) {
+	for (unsigned i = 0; ok && i < t->source_count && i < TRANSACTIONS_SOURCES; i++) {
 		char digest[17], name[sizeof t->sources[0] * 4];
 
 		snprintf(digest, sizeof digest, "%016llx", (unsigned long long)t->source_digest[i]);
 		/* A file's name is bytes; JSON wants text. */
 		fault_quote(name, sizeof name, t->sources[i], strlen(t->sources[i]));
-		json_array_append_new(all, json_pack("{s:s, s:s}", "name", name, "xxh3", digest));
+		ok = json_array_append_new(all, json_pack("{s:s, s:s}", "name", name, "xxh3", digest)) == 0;
 	}
-	return all;
+	return ok ? all : forget(all);
 }
 
 static json_t *make_dropped(const struct transactions *t)
 {
 	json_t *all = json_object();
+	bool ok = all != NULL;
 
-	for (int r = 0; r < DROPS; r++)
-		json_object_set_new(all, transactions_reason_key(r), json_integer((json_int_t)t->dropped[r]));
-	return all;
+	for (int r = 0; ok && r < DROPS; r++)
+		ok = json_object_set_new(all, transactions_reason_key(r), json_integer((json_int_t)t->dropped[r])) == 0;
+	return ok ? all : forget(all);
 }
 
 static json_t *make_settings(const struct build_options *o)

@@ -157,10 +157,12 @@ bool report_print_json(json_t *object)
 {
 	bool ok = object && json_dumpf(object, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0;
 
-	if (!object)
-		fputs("akin-prep: no memory for the JSON\n", stderr);
 	json_decref(object);
 	if (ok)
 		fputc('\n', stdout);
-	return object && report_flushed() && ok;
+	if (!report_flushed())
+		return false;
+	if (!ok)
+		fputs("akin-prep: no memory for the JSON\n", stderr);
+	return ok;
 }

@@ -18,11 +18,18 @@
 
 static json_t *text_json(struct text t) { return json_stringn(t.at, t.len); }
 
+/* A list that memory was too short for must not pass for a short one. */
+static json_t *forget(json_t *incomplete)
+{
+	json_decref(incomplete);
+	return NULL;
+}
+
 /* The best n neighbours of entry i. *row is either in the model or in *own, to be freed. False: no memory. */
 static bool find_neighbours(const struct model *m, enum axis_kind kind, uint32_t i, size_t n,
 			    const struct neighbour **row, struct neighbour **own, size_t *count)
 {
-	const struct axis *a = &m->axis[kind], *other = &m->axis[kind == AXIS_ITEM ? AXIS_CUSTOMER : AXIS_ITEM];
+	const struct axis *a = &m->axis[kind], *other = &m->axis[axis_other(kind)];
 	size_t stored = (size_t)(a->row_start[i + 1] - a->row_start[i]);
 
 	*own = NULL;
@@ -59,19 +66,20 @@ static json_t *neighbours_json(const struct model *m, enum axis_kind kind, uint3
 	if (!find_neighbours(m, kind, i, n, &row, &own, &count))
 		return NULL;
 	json_t *all = json_array();
+	bool ok = all != NULL;
 
-	for (size_t k = 0; k < count; k++) {
+	for (size_t k = 0; ok && k < count; k++) {
 		uint32_t of = model_degree(a, row[k].id);
 		json_t *one = json_pack("{s:o, s:I, s:I, s:f}", "id", text_json(model_id(a, row[k].id)),
 					"common", (json_int_t)row[k].co, "of", (json_int_t)of,
 					"score", model_similarity(row[k].co, model_degree(a, i), of));
 
 		if (kind == AXIS_ITEM)
-			json_object_set_new(one, "description", text_json(model_description(m, row[k].id)));
-		json_array_append_new(all, one);
+			ok = json_object_set_new(one, "description", text_json(model_description(m, row[k].id))) == 0;
+		ok = json_array_append_new(all, one) == 0 && ok;
 	}
 	free(own);
-	return all;
+	return ok ? all : forget(all);
 }
 
 /* Place of an item in a popularity list, from 1, and its customers there; null when it is not in it. */
@@ -102,10 +110,16 @@ static json_t *customer_json(const struct model *m, uint32_t i, size_t n)
 	const struct axis *customers = &m->axis[AXIS_CUSTOMER], *items = &m->axis[AXIS_ITEM];
 	const uint32_t *member = customers->members + customers->member_start[i];
 	json_t *bought = json_array();
+	bool ok = bought != NULL;
 
-	for (uint32_t k = 0; k < model_degree(customers, i) && k < n; k++)
-		json_array_append_new(bought, json_pack("{s:o, s:o}", "id", text_json(model_id(items, member[k])),
-							"description", text_json(model_description(m, member[k]))));
+	for (uint32_t k = 0; ok && k < model_degree(customers, i) && k < n; k++) {
+		json_t *one = json_pack("{s:o, s:o}", "id", text_json(model_id(items, member[k])), "description",
+					text_json(model_description(m, member[k])));
+
+		ok = json_array_append_new(bought, one) == 0;
+	}
+	if (!ok)
+		return forget(bought);
 	return json_pack("{s:o, s:I, s:o, s:o}", "customer", text_json(model_id(customers, i)), "item_count",
 			 (json_int_t)model_degree(customers, i), "items", bought, "neighbours",
 			 neighbours_json(m, AXIS_CUSTOMER, i, n));

@@ -25,7 +25,7 @@ bool tally_drop(struct tally *y, enum drop_reason reason, const char *file, uint
 	bool first_bad = malformed && !y->first_bad.text[0];
 
 	y->dropped[reason]++;
-	if (y->shown[malformed] >= y->how->examples && !first_bad)
+	if (y->shown[reason] >= y->how->examples && !first_bad)
 		return true;
 
 	char shown[48];
@@ -37,8 +37,8 @@ bool tally_drop(struct tally *y, enum drop_reason reason, const char *file, uint
 		y->first_bad = example;
 	if (malformed && y->how->strict)
 		return fault_set(why, "%s", example.text);
-	if (y->shown[malformed] < y->how->examples) {
-		y->shown[malformed]++;
+	if (y->shown[reason] < y->how->examples) {
+		y->shown[reason]++;
 		if (y->how->note)
 			y->how->note(y->how->of, example.text);
 	}

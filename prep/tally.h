@@ -8,7 +8,7 @@
 struct tally {
 	const struct reading *how;
 	uint64_t *dropped;		/* [DROPS], of the transactions */
-	unsigned shown[2];		/* examples given, of sound and of malformed rows */
+	unsigned shown[DROPS];		/* examples given */
 	struct fault first_bad;		/* the first malformed row, as a line */
 };
 

@@ -12,8 +12,6 @@
 #include "input.h"
 #include "rows.h"
 
-#define SOURCES_KEPT (sizeof((struct transactions *)0)->source_digest / sizeof(uint64_t))
-
 static const struct {
 	bool malformed;
 	const char *key, *text;
@@ -49,13 +47,14 @@ struct pass {
 	struct text names[CSV_COLUMNS_MAX];
 };
 
-static void note(const struct pass *p, const char *fmt, const char *file)
+/* One line about the input as a whole: "what: more", of which one part is a name. */
+static void note(const struct pass *p, const char *what, const char *more)
 {
 	char line[512];
 
 	if (!p->how->note)
 		return;
-	snprintf(line, sizeof line, fmt, file);
+	snprintf(line, sizeof line, "%s: %s", what, more);
 	p->how->note(p->how->of, line);
 }
 
@@ -113,9 +112,9 @@ static bool read_rows(struct pass *p, struct fault *why)
 	if (got == CSV_FAILED)
 		return false;
 	if (t->rows_read == before)
-		note(p, "%s: has a header but no rows", p->rows.file);
+		note(p, p->rows.file, "has a header but no rows");
 	if (at[ROLE_QUANTITY] == COLUMNS_NONE)
-		note(p, "%s: no quantity column, every row counts as bought", p->rows.file);
+		note(p, p->rows.file, "no quantity column, every row counts as bought");
 	return true;
 }
 
@@ -132,7 +131,7 @@ static bool read_source(struct pass *p, const char *path, struct fault *why)
 		ok = read_header(p, why) && read_rows(p, why);
 		csv_close(&p->csv);
 	}
-	if (t->source_count < SOURCES_KEPT) {
+	if (t->source_count < TRANSACTIONS_SOURCES) {
 		snprintf(t->sources[t->source_count], sizeof t->sources[0], "%s", path);
 		t->source_digest[t->source_count] = input_digest(&p->input);
 	}
@@ -148,7 +147,7 @@ static void no_recency(struct pass *p, const char *reason)
 	free(p->rows.t->time);
 	p->rows.t->time = NULL;
 	p->rows.t->recency_off = reason;
-	note(p, "recency is off: %s", reason);
+	note(p, "recency is off", reason);
 }
 
 /* What the dates mean, now that all are seen. */

@@ -34,6 +34,7 @@ enum drop_reason {
 };
 
 #define TRANSACTIONS_NO_TIME INT64_MIN
+#define TRANSACTIONS_SOURCES 8		/* inputs that are remembered by name */
 
 struct transactions {
 	struct intern customers;	/* ids as UTF-8 text, numbered by first kept row */
@@ -56,8 +57,8 @@ struct transactions {
 					 * "dates are not to be read"; else NULL. A literal */
 	const char *date_format;	/* what was found or set: "m/d/Y", "d/m/Y", "d.m.Y", "ISO 8601",
 					 * "seconds since 1970"; NULL without dates */
-	char sources[8][256];		/* names as given, "-" for stdin; the first eight */
-	uint64_t source_digest[8];	/* XXH3-64 of the bytes as read, before decompression */
+	char sources[TRANSACTIONS_SOURCES][256]; /* names as given, "-" for stdin */
+	uint64_t source_digest[TRANSACTIONS_SOURCES]; /* XXH3-64 of the bytes as read, before decompression */
 	unsigned source_count;		/* all of them */
 };
 
@@ -71,8 +72,7 @@ struct reading {
 	double max_bad;			/* share of malformed rows that refuses the input; 0.10 is the default */
 	bool strict;			/* the first malformed row refuses it */
 	bool quiet;
-	unsigned examples;		/* rows to show as file:line, so many of the sound ones that do not count and
-					 * so many of the malformed; 5 is the default */
+	unsigned examples;		/* rows to show as file:line, for each reason; 3 is the default */
 	void (*note)(void *of, const char *line); /* one line about the input (an example, a warning); may be NULL */
 	void (*progress)(void *of, uint64_t done, uint64_t total); /* bytes; total 0 when not known; may be NULL */
 	void *of;

@@ -45,25 +45,43 @@ bool value_is_id(struct text v)
 	return true;
 }
 
+/* Pass over digits with points and commas between them, as values.h allows them. NULL: they make no number. */
+static const char *read_digits(const char *p, const char *end, bool *above)
+{
+	unsigned separators = 0, first_run = 0, run = 0;
+	char thousands = 0;
+	bool decimals = false, digits = false;
+
+	for (*above = false; p < end && (is_digit(*p) || *p == '.' || *p == ','); p++) {
+		if (is_digit(*p)) {
+			digits = true;
+			run++;
+			*above |= *p != '0';
+			continue;
+		}
+		if (separators == 0) {
+			thousands = *p;
+			first_run = run;
+		} else if (decimals || run != 3 || first_run < 1 || first_run > 3) {
+			return NULL;
+		} else {
+			decimals = *p != thousands;
+		}
+		separators++;
+		run = 0;
+	}
+	return digits && (separators < 2 || decimals || run == 3) ? p : NULL;
+}
+
 enum value_sign value_quantity(struct text v)
 {
 	const char *p = v.at, *end = v.at + v.len;
-	bool negative = false, above = false, digits = false, separator = false;
+	bool negative = false, above;
 
 	if (p < end && (*p == '-' || *p == '+'))
 		negative = *p++ == '-';
-	for (; p < end; p++) {
-		if (is_digit(*p)) {
-			digits = true;
-			separator = false;
-			above |= *p != '0';
-		} else if ((*p == '.' || *p == ',') && !separator) {
-			separator = true;
-		} else {
-			break;
-		}
-	}
-	if (!digits)
+	p = read_digits(p, end, &above);
+	if (!p)
 		return VALUE_NO_NUMBER;
 	if (p < end && (*p == 'e' || *p == 'E')) {
 		p++;

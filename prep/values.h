@@ -31,9 +31,10 @@ bool value_is_id(struct text v);
 
 enum value_sign { VALUE_NO_NUMBER, VALUE_NOT_ABOVE_0, VALUE_ABOVE_0 };
 
-/* Is this trimmed text a number above 0? A sign, digits, and an exponent; points and commas may stand between
- * digits (not two together), for decimals or for thousands: 6, 6.0, 6,0, 1,200, 1.200,5, .5, -1, +2, 1e3. Whether
- * 1,200 is 1.2 or 1200 need not be known, as only "above 0" counts. */
+/* Is this trimmed text a number above 0? A sign, digits, and an exponent, with one point or comma for decimals or for
+ * thousands, or several: before groups of three, and the last, if it is the other one, before decimals. 6, 6.0, 6,0,
+ * 1,200, 1.200,5, 1,234,567, .5, -1, +2, 1e3 are numbers; 1.5.2, 12.1.2010 and 1,200,50 are none. Whether 1,200 is
+ * 1.2 or 1200 need not be known, as only "above 0" counts. */
 enum value_sign value_quantity(struct text v);
 
 #endif

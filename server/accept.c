@@ -1,10 +1,15 @@
 /* accept.c - the accept() that civetweb calls.
  *
  * The program defines this symbol and exports it, so the dynamic linker binds libcivetweb's call to it. One thread,
- * civetweb's accept thread, calls it, on the one listening socket. Three things are done that civetweb does not:
+ * civetweb's accept thread, calls it, on the one listening socket. Four things are done that civetweb does not:
  *
  * A connection is counted before it is taken, and out again when there was none. So a worker that has told
  * accept_shut() and then sees a count of zero knows that none can come any more.
+ *
+ * A connection that is accepted waits for this worker's threads; one in the kernel's queue can be taken by any worker.
+ * So while every thread has a connection, none is accepted: accept() blocks, until one has closed. What still waits
+ * after PATIENCE_MS waits for us, since any worker with a free thread would have taken it. Then an idle connection is
+ * ended; or, when all are busy, the next answer closes its own. One goes for each that waits.
  *
  * Without a free descriptor civetweb would poll a readable listener and fail to accept for ever at 100 % CPU. Here a
  * spare descriptor is given up, the connection is taken with it, told 503 and closed, and the spare is taken back.
@@ -18,6 +23,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,21 +32,46 @@
 #include "clock.h"
 #include "log.h"
 
+#define PATIENCE_MS 5			/* for another worker to take what this one can't */
+#define PRESS_MS    50			/* as long after that, the next one need not be patient */
+#define CLOSING_MS  100			/* for a connection that is ended to be gone */
 #define SHED_LOG_MS 60000		/* the log hears of shed connections this often */
 
 static int spare = -1;
 static _Atomic bool shut;
 static _Atomic uint32_t connections;
 static struct counters *counters;	/* what others are told: only of connections that did come */
+static uint32_t limit = UINT32_MAX;
+static bool (*make_room)(void);
+static sem_t freed;			/* posted when a connection closes while `full` */
+static _Atomic bool full;		/* accept() waits for one to close */
+static _Atomic bool claim;
 
 bool accept_open(struct counters *c, struct fault *why)
 {
 	counters = c;
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (sem_init(&freed, 0, 0) != 0)
+		return fault_errno(why, "can't make a semaphore");
 	return spare >= 0 || fault_errno(why, "can't keep a spare descriptor");
 }
 
-void accept_shut(void) { atomic_store(&shut, true); }
+void accept_limit(uint32_t most, bool (*room)(void))
+{
+	limit = most;
+	make_room = room;
+}
+
+void accept_shut(void)
+{
+	atomic_store(&shut, true);
+	sem_post(&freed);
+}
+
+bool accept_claim(void)
+{
+	return atomic_load_explicit(&claim, memory_order_relaxed) && atomic_exchange(&claim, false);
+}
 
 uint32_t accept_connections(void) { return atomic_load(&connections); }
 
@@ -49,6 +80,8 @@ void accept_closed(void)
 	if (counters)
 		counters_less(&counters->connections_active);
 	atomic_fetch_sub(&connections, 1);
+	if (atomic_load(&full))
+		sem_post(&freed);
 }
 
 static const char shed_answer[] =
@@ -97,6 +130,47 @@ static void shed(int fd)
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+static bool someone_waits(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN) && !atomic_load(&shut);
+}
+
+/* Has a connection closed within ms? Posts left from before only make the caller look once more. */
+static bool wait_for_close(int ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ms * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return sem_clockwait(&freed, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* Wait for there to be a thread. False: nobody waits any more for one. */
+static bool have_room(int fd)
+{
+	static int64_t press_until;
+	bool room;
+
+	atomic_store(&full, true);	/* before the look at connections: whoever closes one after that posts */
+	while (!(room = atomic_load(&connections) < limit) && someone_waits(fd)) {
+		int64_t now = clock_ms();
+		bool press = now < press_until, ended = press && make_room();
+
+		if (press)
+			press_until = now + PRESS_MS;
+		atomic_store(&claim, press && !ended);
+		if (!wait_for_close(ended ? CLOSING_MS : PATIENCE_MS))
+			press_until = clock_ms() + PRESS_MS;
+	}
+	atomic_store(&full, false);
+	atomic_store(&claim, false);
+	return room;
+}
+
 int accept(int fd, struct sockaddr *restrict peer, socklen_t *restrict peer_len)
 {
 	union {
@@ -106,6 +180,10 @@ int accept(int fd, struct sockaddr *restrict peer, socklen_t *restrict peer_len)
 	} from = {.v4 = {.sin_family = AF_INET}};
 	socklen_t len = sizeof from;
 
+	if (atomic_load(&connections) >= limit && !have_room(fd)) {
+		errno = EAGAIN;
+		return -1;
+	}
 	atomic_fetch_add(&connections, 1);
 	int s = atomic_load(&shut) ? -1 : accept4(fd, &from.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 

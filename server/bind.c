@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define FIND_LIMIT 65536	/* descriptors that are looked through */
+
 union address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
@@ -71,6 +73,27 @@ int bind_listener(const struct settings *s, char where[BIND_WHERE], struct fault
 	}
 	if (fd >= 0)
 		close(fd);
+	return -1;
+}
+
+static bool listens_on(int fd, int port)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof a;
+	int listening = 0;
+	socklen_t size = sizeof listening;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening &&
+	       getsockname(fd, (struct sockaddr *)&a, &len) == 0 && a.sin_family == AF_INET && ntohs(a.sin_port) == port &&
+	       a.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+}
+
+int bind_find_loopback(int port, int but)
+{
+	for (int fd = 0; fd < FIND_LIMIT; fd++) {
+		if (fd != but && listens_on(fd, port))
+			return fd;
+	}
 	return -1;
 }
 

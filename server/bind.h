@@ -9,6 +9,9 @@
 #define BIND_WHERE 80
 int bind_listener(const struct settings *s, char where[BIND_WHERE], struct fault *why);
 
+/* This process's descriptor, other than but, that listens on 127.0.0.1 at this port, or -1. */
+int bind_find_loopback(int port, int but);
+
 /* Raise this process's limit of open descriptors to the setting, or as far as it goes. Returns the limit in force. */
 unsigned long bind_raise_files(const struct settings *s);
 

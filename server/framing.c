@@ -133,3 +133,28 @@ void framing_read(struct framing *f, const char *version, const struct field *fi
 	f->keep = !f->status && !found.close && !found.upgrade &&
 		  (found.connections > 0 ? found.keep_alive : modern);
 }
+
+int framing_refusal(int status, const char *message, bool full, bool late, const char **reason)
+{
+	if (status == 505) {
+		*reason = "HTTP/1.0 and HTTP/1.1 are spoken here";
+		return 505;
+	}
+	if (status == 411) {
+		*reason = "Content-Length must be one decimal number";
+		return 400;
+	}
+	if (status == 413 || full) {	/* 413 is what the library has for it and never says */
+		*reason = "the request line and its header fields are too long";
+		return 431;
+	}
+	if (late) {
+		*reason = "the request did not arrive in time";
+		return 408;
+	}
+	/* all it tells apart: the end of the head was not found, or what stands in the head is not understood */
+	*reason = strstr(message, "Malformed") ? "the request can't be read"
+					       : "the request can't be read: is its method a known one, in capitals, "
+						 "and its path percent-encoded?";
+	return status;
+}

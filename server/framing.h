@@ -26,4 +26,8 @@ struct framing {
 /* version is "1.0" or "1.1". */
 void framing_read(struct framing *f, const char *version, const struct field *fields, size_t count);
 
+/* What the library refused before there was a request, with its status and message, as it is said here: the status,
+ * and *reason, a literal. full: its room for a head was full; late: the time for one was over. */
+int framing_refusal(int status, const char *message, bool full, bool late, const char **reason);
+
 #endif

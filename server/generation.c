@@ -4,7 +4,11 @@
  * and verified there before anything in it is believed. How much room packing may need (packed_bound()) is known
  * only from a verified model, so the segment is made to the size of the file first, and then its address space, not
  * its memory, is extended to the bound; that may move it, and the model is viewed again. Memory is taken as rows are
- * packed, and what is left over given back. Any failure removes the new segment; nobody has seen it. */
+ * packed, and what is left over given back. Any failure removes the new segment; nobody has seen it.
+ *
+ * Workers that run find the new segment by its name. One that is forked later has it as a descriptor from the master,
+ * since names can be removed from outside (by systemd's RemoveIPC, or a careless rm) and workers must still be
+ * replaced then. */
 #include "generation.h"
 
 #include <string.h>
@@ -46,7 +50,10 @@ static enum reload_result read_image(struct segment *s, const char *name, const 
 
 	if (fd < 0)
 		return result;
-	if (!segment_create(s, name, packed_model_offset() + *size, 0, why)) {
+	if (!model_file_check(fd, *size, why)) {
+		fault_at(why, "%s", path);
+		result = RELOAD_INVALID;
+	} else if (!segment_create(s, name, packed_model_offset() + *size, 0, why)) {
 		fault_at(why, "%s", path);
 		result = RELOAD_NO_MEMORY;
 	} else if (model_file_read(fd, s->at + packed_model_offset(), *size, why)) {
@@ -116,10 +123,15 @@ enum reload_result generation_publish(struct board *b, const char *path, struct 
 	if (result != RELOAD_OK)
 		return result;
 	result = pack(&s, path, image, g, why);
-	if (result == RELOAD_OK)
+	int reader = result == RELOAD_OK ? segment_reader(name, why) : -1;
+
+	if (reader >= 0) {
+		board_keep_model(b, reader, g->number);
 		publish(b, g);
-	else
+	} else {
+		result = result == RELOAD_OK ? RELOAD_NO_MEMORY : result;
 		segment_unlink(name);
+	}
 	segment_close(&s);
 	g->took_ms = clock_ms() - began;
 	return result;

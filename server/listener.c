@@ -18,9 +18,12 @@
  *    We decide before (framing.c), and mg_disable_keep_alive() makes a "close" stick; what we call "keep-alive" is a
  *    subset of what civetweb keeps. A body that is not read would stop that, so small ones are read first.
  * 5. Queueing. A connection that waits in a worker's queue waits for that worker; one in the kernel's can be taken
- *    by any. So the queue is 1 long. While one waits there, answers close their connections: idle keep-alive
- *    connections hold a thread each, and would starve the rest.
- * 6. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
+ *    by any. So accept() takes none while every thread has one, and its own queue, 1 long, is always drained at
+ *    once. Idle keep-alive connections hold a thread each, and would starve the rest: when no worker has a thread
+ *    to spare, the one that has been idle longest is ended, or else the next answer closes its connection.
+ * 6. Time. civetweb limits each wait for bytes, not the sum of them. waiting.c, which defines the poll() and recv()
+ *    that civetweb calls, gives the whole of a request, and of an answer, its deadline.
+ * 7. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
  *    a descriptor that is never readable, connections are closed with their next answer, and the process exits. */
 #include "listener.h"
 
@@ -28,7 +31,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -42,21 +44,23 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "bind.h"
 #include "clock.h"
 #include "framing.h"
 #include "log.h"
 #include "serve.h"
+#include "waiting.h"
 
 #define STACK	    (512 * 1024)	/* a thread's; the system's 8 MB would only swell the books */
+#define IDLE_MS	    100			/* silence after which a kept connection counts as idle, when threads are short */
 #define START_MS    10000		/* for all threads to come up */
-#define PLACEHOLDER_LIMIT 65536		/* descriptors looked through for the placeholder */
 
 /* A thread of civetweb's, for as long as it lives. */
 struct seat {
 	_Alignas(64) struct serve_thread serve;
 	_Atomic bool answering;
 	_Atomic uint64_t answers;
-	int64_t quiet_since;		/* ms; its connection was begun, or its last answer sent */
+	struct waiting wait;		/* since its connection was begun, or its last answer sent */
 	bool first;			/* nothing was answered on its connection yet */
 };
 
@@ -101,8 +105,9 @@ static const char *header(const struct request *q, const char *name)
 }
 
 /* Throw away the body, if that leaves the connection where the next request begins. A client that waits for a word
- * before it sends gets the answer instead. Where civetweb's chunks end is not told well enough to go on behind. */
-static bool skip_body(struct mg_connection *c, const struct framing *f)
+ * before it sends gets the answer instead. Where civetweb's chunks end is not told well enough to go on behind.
+ * The time for a first request includes its body; of a later one, only the head had to come in the idle time. */
+static bool skip_body(struct mg_connection *c, struct seat *seat, const struct framing *f)
 {
 	char sink[4096];
 	uint64_t left = f->chunked ? settings->max_body_bytes : f->length;
@@ -111,6 +116,8 @@ static bool skip_body(struct mg_connection *c, const struct framing *f)
 		return true;
 	if (f->expects || left > settings->max_body_bytes)
 		return false;
+	if (!seat->first)
+		waiting_allow(&seat->wait, settings->request_timeout_ms);
 	while (left > 0) {
 		int n = mg_read(c, sink, left < sizeof sink ? (size_t)left : sizeof sink);
 
@@ -127,17 +134,11 @@ static uint64_t body_len(const struct framing *f)
 	return f->has_body && !f->chunked && f->length <= settings->max_body_bytes ? f->length : 0;
 }
 
-/* Every thread has a connection, and another one waits for a thread. */
-static bool crowded(void)
+/* The last question of all: who claims has to close. */
+static bool may_keep(const struct seat *seat)
 {
-	uint32_t taken = atomic_load_explicit(&begun, memory_order_relaxed);
-
-	return taken >= settings->threads && accept_connections() > taken;
-}
-
-static bool may_keep(void)
-{
-	return settings->keep_alive_ms > 0 && !atomic_load_explicit(&draining, memory_order_relaxed) && !crowded();
+	return settings->keep_alive_ms > 0 && !atomic_load_explicit(&draining, memory_order_relaxed) &&
+	       !seat->wait.ended && !accept_claim();
 }
 
 /* Send what serve() has left in the seat. Returns its status. */
@@ -148,6 +149,7 @@ static int send_answer(struct mg_connection *c, struct seat *seat, const char *m
 	const char *message = answer_message(a, keep, method && strcmp(method, "HEAD") == 0, &len);
 	int status = answer_status(a);
 
+	waiting_allow(&seat->wait, settings->request_timeout_ms);
 	if (mg_write(c, message, len) != (int)len)
 		keep = false;
 	if (!keep)
@@ -167,7 +169,7 @@ static void mark_done(struct seat *seat)
 
 	if (answers == 0)
 		atomic_store(answered, 1);
-	seat->quiet_since = clock_ms();
+	waiting_from(&seat->wait, settings->keep_alive_ms, true);
 	seat->first = false;
 	atomic_store_explicit(&seat->answers, answers + 1, memory_order_relaxed);
 	atomic_store_explicit(&seat->answering, false, memory_order_release);
@@ -182,7 +184,7 @@ static int on_request(struct mg_connection *c)
 	mark_begun(seat);
 	serve_begin(&seat->serve);
 	read_framing(&f, r);
-	bool keep = f.keep && skip_body(c, &f) && may_keep();
+	bool keep = f.keep && skip_body(c, seat, &f) && may_keep(seat);
 
 	if (f.status) {
 		serve_refused(&seat->serve, r->request_method, f.status, f.reason);
@@ -209,30 +211,38 @@ static int on_request(struct mg_connection *c)
 static int on_refusal(struct mg_connection *c, int status, const char *message)
 {
 	struct seat *seat = mg_get_thread_pointer(c);
-	const char *reason = "the request can't be read";
-	const char *method = NULL;
+	bool late = clock_ms() - atomic_load_explicit(&seat->wait.since, memory_order_relaxed) >=
+		    (seat->first ? settings->request_timeout_ms : settings->keep_alive_ms);
+	bool full = seat->wait.full;
+	const char *method = status == 505 ? mg_get_request_info(c)->request_method : NULL, *reason;
 
-	(void)message;
 	mark_begun(seat);
 	serve_begin(&seat->serve);
-	if (status == 505) {
-		reason = "HTTP/1.0 and HTTP/1.1 are spoken here";
-		method = mg_get_request_info(c)->request_method;
-	} else if (status == 413) {
-		status = 431;
-		reason = "the request line and its header fields are too long";
-	} else if (status == 411) {
-		status = 400;
-		reason = "Content-Length must be one decimal number";
-	} else if (clock_ms() - seat->quiet_since >=
-		   (seat->first ? settings->request_timeout_ms : settings->keep_alive_ms)) {
-		status = 408;
-		reason = "the request did not arrive in time";
-	}
+	status = framing_refusal(status, message, full, late, &reason);
 	serve_refused(&seat->serve, method, status, reason);
 	send_answer(c, seat, method, false);
+	if (full)
+		waiting_discard(&seat->wait);
 	mark_done(seat);
 	return 0;
+}
+
+/* For accept(): end the connection that has been idle longest, if that is long enough for its client to be no busy
+ * one that is about to send. */
+static bool end_idle(void)
+{
+	int64_t oldest = clock_ms() - IDLE_MS;
+	struct seat *found = NULL;
+
+	for (uint32_t i = 0; i < settings->threads; i++) {
+		int64_t since = atomic_load_explicit(&seats[i].wait.since, memory_order_relaxed);
+
+		if (since <= oldest && waiting_idle(&seats[i].wait)) {
+			oldest = since;
+			found = &seats[i];
+		}
+	}
+	return found && waiting_call_off(&found->wait);
 }
 
 static int on_begin(const struct mg_connection *c, void **data)
@@ -240,7 +250,8 @@ static int on_begin(const struct mg_connection *c, void **data)
 	struct seat *seat = mg_get_thread_pointer(c);
 
 	(void)data;
-	seat->quiet_since = clock_ms();
+	waiting_from(&seat->wait, settings->request_timeout_ms, false);
+	seat->wait.ended = false;
 	seat->first = true;
 	atomic_fetch_add(&begun, 1);
 	if (counters)
@@ -266,18 +277,6 @@ static int on_message(const struct mg_connection *c, const char *message)
 
 /* Starting */
 
-static bool listens_on(int fd, int port)
-{
-	struct sockaddr_in a;
-	socklen_t len = sizeof a;
-	int listening = 0;
-	socklen_t size = sizeof listening;
-
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening && fd != inherited &&
-	       getsockname(fd, (struct sockaddr *)&a, &len) == 0 && a.sin_family == AF_INET && ntohs(a.sin_port) == port &&
-	       a.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
-}
-
 /* In the accept thread, before its first poll. On failure `listener` stays -1, which listener_start() looks at. */
 static void take_over_placeholder(const struct mg_context *context)
 {
@@ -285,23 +284,22 @@ static void take_over_placeholder(const struct mg_context *context)
 
 	if (mg_get_server_ports(context, 1, &port) != 1)
 		return;
-	for (int fd = 0; fd < PLACEHOLDER_LIMIT; fd++) {
-		if (listens_on(fd, port.port)) {
-			if (dup3(inherited, fd, O_CLOEXEC) == fd)
-				listener = fd;
-			return;
-		}
-	}
+	int fd = bind_find_loopback(port.port, inherited);
+
+	if (fd >= 0 && dup3(inherited, fd, O_CLOEXEC) == fd)
+		listener = fd;
 }
 
 static void *on_thread(const struct mg_context *context, int type)
 {
 	struct seat *seat = NULL;
 
-	if (type == 0)
+	if (type == 0) {
 		take_over_placeholder(context);
-	else if (type == 1)
+	} else if (type == 1) {
 		seat = &seats[atomic_fetch_add(&seats_taken, 1)];
+		waiting_as(&seat->wait);
+	}
 	sem_post(&up);
 	return seat;
 }
@@ -382,6 +380,7 @@ bool listener_start(const struct settings *s, int socket, struct board *b, struc
 	snprintf(head, sizeof head, "%u", s->max_head_bytes);
 	if (!accept_open(counters, why) || !prepare(why))
 		return false;
+	accept_limit(s->threads, end_idle);
 	mg_init_library(0);
 	if (!mg_start(&callbacks, NULL, options))
 		return fault_set(why, "civetweb can't start %u threads", s->threads);

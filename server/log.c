@@ -2,14 +2,21 @@
  *
  * A line is put together on the stack and given to one write(2) on an O_APPEND descriptor, so lines of several
  * processes and threads do not mix. A full disk or a pipe nobody reads costs lines, which are counted and told once
- * lines can be written again; it never costs the service. */
+ * lines can be written again; it never costs the service.
+ *
+ * So no write may block. A file of ours is opened with O_NONBLOCK. stderr is somebody else's too, and the flag would
+ * be theirs as well: a pipe is therefore opened once more, by its name in /proc; a socket is sent to with a flag of
+ * the call; and of what is left, a terminal or a pipe that may not be opened, poll() tells whether it takes a line. */
 #include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +26,7 @@ static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 static int fd = STDERR_FILENO;	/* never changes its number once opened; reopening puts a new file behind it */
 static char path[PATH_MAX];	/* "": stderr */
+static enum { PLAIN, SOCKET, ASK } kind = ASK;	/* how a write on fd is kept from blocking: not at all, by a flag, by asking */
 static enum log_level least = LOG_INFO;
 static const char *who = "master";
 static _Atomic uint64_t lost;
@@ -32,11 +40,33 @@ static int open_path(struct fault *why)
 	return file;
 }
 
+static void open_stderr(void)
+{
+	struct stat st;
+	int again;
+
+	if (fstat(STDERR_FILENO, &st) != 0)
+		return;
+	if (S_ISREG(st.st_mode)) {
+		kind = PLAIN;
+	} else if (S_ISSOCK(st.st_mode)) {
+		kind = SOCKET;
+	} else if (S_ISFIFO(st.st_mode)) {
+		again = open("/proc/self/fd/2", O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+		if (again >= 0) {
+			fd = again;
+			kind = PLAIN;
+		}
+	}
+}
+
 bool log_open(const char *where, enum log_level level, struct fault *why)
 {
 	least = level;
-	if (strcmp(where, "stderr") == 0)
+	if (strcmp(where, "stderr") == 0) {
+		open_stderr();
 		return true;
+	}
 	snprintf(path, sizeof path, "%s", where);
 	int file = open_path(why);
 
@@ -45,6 +75,7 @@ bool log_open(const char *where, enum log_level level, struct fault *why)
 		return false;
 	}
 	fd = file;
+	kind = PLAIN;
 	return true;
 }
 
@@ -81,6 +112,20 @@ static size_t begin(char *line, enum log_level level)
 	return n;
 }
 
+static ssize_t write_now(const char *line, size_t len)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	if (kind == SOCKET)
+		return send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* ppoll(), since poll() is waiting.c's and knows of connections only */
+	if (kind == ASK && (ppoll(&p, 1, &(struct timespec){.tv_sec = 0}, NULL) != 1 || !(p.revents & POLLOUT))) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(fd, line, len);
+}
+
 /* One sentence, one line, one write. line has room for the line break. */
 static bool put(char *line, size_t from, size_t len)
 {
@@ -92,7 +137,7 @@ static bool put(char *line, size_t from, size_t len)
 	}
 	line[len++] = '\n';
 	do
-		n = write(fd, line, len);
+		n = write_now(line, len);
 	while (n < 0 && errno == EINTR);
 	return n == (ssize_t)len;
 }

@@ -3,7 +3,7 @@
  *   2026-11-22T12:00:00.123Z info master[123]: sentence
  *
  * Master and workers append to the same file, each with its own descriptor after a reopening. A line that can't be
- * written is dropped and counted; logging never fails and never blocks on a lock. */
+ * written at once is dropped and counted; logging never fails and never blocks, on a lock or on a reader. */
 #ifndef AKIN_LOG_H
 #define AKIN_LOG_H
 

@@ -3,8 +3,11 @@
  * The first thing main() calls, and with main() the only place that prints: nothing is open yet. */
 #include "options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../metrics/exposition.h"
 
 #define STANDARD_FILE AKIN_CONF	/* where it is installed: the Makefile knows */
 
@@ -12,6 +15,7 @@ struct line {
 	const char *file;		/* -c, or NULL */
 	bool print;			/* -T */
 	bool version, help;
+	bool table;			/* --metrics-table */
 };
 
 static void help(void)
@@ -21,9 +25,13 @@ static void help(void)
 	     "  -t        check the settings and the model, and exit\n"
 	     "  -T        print the settings in force, and exit\n"
 	     "  -V        print the version, and exit\n"
+	     "  --metrics-table\n"
+	     "            print what /metrics tells, as a table, and exit\n"
 	     "  -h        print this, and exit\n\nSettings, with their defaults and ranges; see akin.conf(5):");
 	settings_usage(stdout);
 }
+
+static void print(void *of, const char *bytes, size_t len) { fwrite(bytes, 1, len, of); }
 
 /* "--key=value" at argv[*i], or "--key" there and "value" next. Sets it when s is not NULL. */
 static bool long_flag(struct settings *s, int argc, char **argv, int *i, struct fault *why)
@@ -84,6 +92,8 @@ static bool read_line(struct options *o, struct line *l, struct settings *s, int
 			ok = l->help = true;
 		else if (strcmp(argv[i], "--version") == 0)
 			ok = l->version = true;
+		else if (strcmp(argv[i], "--metrics-table") == 0)
+			ok = l->table = true;
 		else if (strncmp(argv[i], "--", 2) == 0 && argv[i][2])
 			ok = long_flag(s, argc, argv, &i, why);
 		else if (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-')
@@ -118,7 +128,7 @@ bool options_parse(struct options *o, int argc, char **argv, int *status)
 	*status = 0;
 	if (!read_line(o, &l, NULL, argc, argv, &why))
 		*status = EXIT_USAGE;
-	else if (!l.help && !l.version)
+	else if (!l.help && !l.version && !l.table)
 		*status = read_settings(o, &l, argc, argv, &why);
 	if (*status != 0) {
 		fprintf(stderr, "akin-server: %s%s\n", why.text, *status == EXIT_USAGE ? "; -h lists the flags" : "");
@@ -128,9 +138,11 @@ bool options_parse(struct options *o, int argc, char **argv, int *status)
 		help();
 	else if (l.version)
 		puts("akin-server " AKIN_VERSION);
+	else if (l.table)
+		exposition_table(print, stdout);
 	else if (l.print)
 		settings_print(&o->settings, stdout);
-	if (!l.help && !l.version && !l.print) {
+	if (!l.help && !l.version && !l.table && !l.print) {
 		settings_environment_unknown(o->foreign, sizeof o->foreign);
 		return true;
 	}

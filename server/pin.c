@@ -12,8 +12,9 @@
  * wakes the main thread, which finds zero; a main thread that looks before that drop finds the count still held. A
  * place may even be reused meanwhile: a request then sees it current, with all of it published by the store.
  *
- * What fails is mapping: no memory for page tables, or a segment whose name is gone. The latter is no fault when the
- * board has moved on, since the master removes a generation's name as soon as it has published the next. */
+ * What fails is mapping: no memory for page tables, or a segment whose name is gone, which matters only to a worker
+ * that has been running since before it was published. It is no fault when the board has moved on, since the master
+ * removes a generation's name as soon as it has published the next. */
 #include "pin.h"
 
 #include <errno.h>
@@ -82,7 +83,7 @@ static void tell_board(struct board *b)
 	atomic_store(&slot->oldest, oldest);
 }
 
-/* Map what the board names. It may name the next one by the time its segment is opened. */
+/* Map what the board names: by the descriptor the master had of it at the fork, or else by name. It may name the next one by the time its segment is opened. */
 static bool map_current(struct pin *p, struct board *b, struct fault *why)
 {
 	char name[SEGMENT_NAME_MAX];
@@ -91,6 +92,11 @@ static bool map_current(struct pin *p, struct board *b, struct fault *why)
 	for (;;) {
 		generation = atomic_load_explicit(&b->head->generation, memory_order_acquire);
 		segment_model_name(name, board_token(b), generation);
+		if (generation > 0 && generation == b->model_generation) {
+			if (!segment_map(&p->segment, b->model, name, why))
+				return false;
+			break;
+		}
 		if (segment_open(&p->segment, name, why))
 			break;
 		if (errno != ENOENT || generation == before)

@@ -2,7 +2,8 @@
  *
  * A customer's items ascend by first appearance, so what B has and A has not is one merge of two lists, and whether
  * a customer has an item is a binary search. The fill passes over at most the items of A and B, so an answer costs
- * O(n + |A| + |B|) searches and no memory. Fails only when packed_top() does, beyond the stored rows. */
+ * O(n + |A| + |B|) searches, and memory of the thread's only beyond the stored rows or the recent ranking. That it is
+ * short is the only failure. */
 #include "recommend.h"
 
 struct items {				/* a customer's, by first appearance */
@@ -51,27 +52,36 @@ static size_t differ(const struct model *m, struct items a, struct items b, stru
 	return total;
 }
 
-static bool listed(const struct neighbour *out, size_t n, uint32_t item)
-{
-	for (size_t i = 0; i < n; i++)
-		if (out[i].id == item)
-			return true;
-	return false;
-}
-
-/* Append of the ranked items those that neither customer has and that are not in out[from..total) yet. */
+/* Append of the ranked items those that neither customer has and that are not marked; NULL: none is. */
 static size_t fill_up(const struct model *m, const struct popular *ranked, size_t ranked_n, struct items a,
-		      struct items b, struct neighbour *out, size_t from, size_t total, size_t n)
+		      struct items b, const uint8_t *marked, struct neighbour *out, size_t total, size_t n)
 {
-	size_t known = total;		/* what this ranking itself adds is distinct */
-
 	for (size_t i = 0; i < ranked_n && total < n; i++) {
 		uint32_t item = ranked[i].item;
 
-		if (!has(m, a, item) && !has(m, b, item) && !listed(out + from, known - from, item))
+		if (!has(m, a, item) && !has(m, b, item) && !(marked && marked[item]))
 			out[total++] = (struct neighbour){item, ranked[i].customers};
 	}
 	return total;
+}
+
+/* The recent ranking, and when it ends before the answer is full, those of the popular one that it did not have. */
+static bool fill_with_recent(struct recommendation *r, const struct model *m, struct items a, struct items b,
+			     struct neighbour *out, size_t n, struct scratch *s)
+{
+	const uint32_t items = m->axis[AXIS_ITEM].n;
+
+	r->total = fill_up(m, m->recent, m->recent_count, a, b, NULL, out, r->total, n);
+	if (r->total == n)
+		return true;
+	uint8_t *marked = scratch_marks(s, items);
+
+	if (!marked)
+		return false;
+	for (size_t i = r->near; i < r->total; i++)
+		marked[out[i].id] = 1;
+	r->total = fill_up(m, m->popular, items, a, b, marked, out, r->total, n);
+	return true;
 }
 
 bool recommend_to_customer(struct recommendation *r, const struct packed *p, uint32_t a, enum fill fill,
@@ -89,9 +99,9 @@ bool recommend_to_customer(struct recommendation *r, const struct packed *p, uin
 	r->near = r->total = differ(m, of_a, of_b, out, n);
 	/* Now the answer is full, or all that B has is A's or listed: the fill need only ask whether they have it. */
 	if (fill == FILL_RECENT)
-		r->total = fill_up(m, m->recent, m->recent_count, of_a, of_b, out, r->near, r->total, n);
-	if (fill != FILL_NONE)
-		r->total = fill_up(m, m->popular, m->axis[AXIS_ITEM].n, of_a, of_b, out, r->near, r->total, n);
+		return fill_with_recent(r, m, of_a, of_b, out, n, s);
+	if (fill == FILL_POPULAR)
+		r->total = fill_up(m, m->popular, m->axis[AXIS_ITEM].n, of_a, of_b, NULL, out, r->total, n);
 	return true;
 }
 

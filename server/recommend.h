@@ -20,8 +20,7 @@ struct recommendation {
 };
 
 /* Fill out[n] for customer a. fill chooses what short answers are filled with: FILL_RECENT is the popular items of
- * the last 30 days of the data and, when they end, those of all time. False: memory was short, which can't
- * be while every row has a head. */
+ * the last 30 days of the data and, when they end, those of all time. False: memory was short. */
 bool recommend_to_customer(struct recommendation *r, const struct packed *p, uint32_t a, enum fill fill,
 			   struct neighbour *out, size_t n, struct scratch *s);
 

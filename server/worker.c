@@ -217,6 +217,7 @@ _Noreturn void worker_run(const struct worker_start *w)
 
 	if (!pin_adopt(w->board, &why))
 		give_up(&why);
+	board_keep_model(w->board, -1, 0);
 	serve_open(w->settings, w->board);
 	if (!listener_start(w->settings, w->listener, w->board, &why))
 		give_up(&why);

@@ -27,7 +27,7 @@ bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct 
 	size_t slot_size = round_up(counters_offset() + counters_size, page);
 
 	memset(b, 0, sizeof *b);
-	b->segment.fd = -1;
+	b->segment.fd = b->model = -1;
 	if (slots < 1 || slots > BOARD_MAX_SLOTS)
 		return fault_set(why, "a board has 1 to %d slots, not %u", BOARD_MAX_SLOTS, slots);
 	if (!segment_own(&b->segment, token, head_size + slots * slot_size, why))
@@ -60,8 +60,17 @@ bool board_enter(struct board *b, uint32_t i, struct fault *why)
 	return true;
 }
 
+void board_keep_model(struct board *b, int fd, uint64_t generation)
+{
+	if (b->model_generation > 0)
+		close(b->model);
+	b->model = fd;
+	b->model_generation = generation;
+}
+
 void board_close(struct board *b)
 {
+	board_keep_model(b, -1, 0);
 	segment_close(&b->segment);
 	b->head = NULL;
 	b->own = NULL;

@@ -64,6 +64,8 @@ struct board {
 	struct board_head *head;
 	uint8_t *own;				/* a worker's writable view of its own slot; NULL in the master */
 	uint32_t own_index;
+	int model;				/* reads the segment of generation model_generation, whatever becomes of */
+	uint64_t model_generation;		/* its name, for the workers that are forked; 0: there is none */
 };
 
 /* The master's call, before any fork: a board with slots of counters_size bytes of counters each, zeroed. */
@@ -74,6 +76,9 @@ bool board_enter(struct board *b, uint32_t i, struct fault *why);
 void board_close(struct board *b);
 /* Master only: remove the name and unmap. Call it last, when the models' names are gone. */
 void board_remove(struct board *b);
+
+/* Take fd over, in place of the one before; generation 0 and -1 only let that go. Of this process alone. */
+void board_keep_model(struct board *b, int fd, uint64_t generation);
 
 uint32_t board_slots(const struct board *b);
 const char *board_token(const struct board *b);

@@ -18,22 +18,3 @@ void cooccur_row(const struct axis *own, const struct axis *other, uint32_t i, u
 			co[*peer]++;
 	}
 }
-
-uint32_t cooccur_pair(const struct model *m, enum axis_kind kind, uint32_t i, uint32_t j)
-{
-	const struct axis *a = &m->axis[kind];
-	/* A customer's items ascend by first appearance, an item's customers by index. */
-	const uint32_t *rank = kind == AXIS_CUSTOMER ? m->first_seen : NULL;
-	const uint32_t *x = a->members + a->member_start[i], *x_end = a->members + a->member_start[i + 1];
-	const uint32_t *y = a->members + a->member_start[j], *y_end = a->members + a->member_start[j + 1];
-	uint32_t co = 0;
-
-	while (x < x_end && y < y_end) {
-		uint32_t u = rank ? rank[*x] : *x, v = rank ? rank[*y] : *y;
-
-		co += u == v;
-		x += u <= v;
-		y += v <= u;
-	}
-	return co;
-}

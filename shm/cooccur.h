@@ -11,7 +11,4 @@
  * itself becomes i's own degree. */
 void cooccur_row(const struct axis *own, const struct axis *other, uint32_t i, uint32_t *co);
 
-/* The count of one pair. */
-uint32_t cooccur_pair(const struct model *m, enum axis_kind kind, uint32_t i, uint32_t j);
-
 #endif

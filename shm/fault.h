@@ -2,7 +2,7 @@
  *
  * A fault carries the place, the rule and the value seen, ready for a log line or a terminal, for a reader who
  * does not know our source: "shop.csv:12: quantity must be a number, not 'six'". The callee fills it, the caller
- * prints it; nothing below server/main.c and prep/main.c prints or exits by itself. */
+ * prints it; nothing in shm/ prints or exits by itself. */
 #ifndef AKIN_FAULT_H
 #define AKIN_FAULT_H
 
@@ -24,8 +24,9 @@ bool fault_errno(struct fault *f, const char *fmt, ...) __attribute__((format(pr
 /* Put "place: " before what a deeper function said. Returns false. */
 bool fault_at(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Make bytes from a file or a client safe to print: printable UTF-8 is kept, the rest becomes \xNN; cut to the
- * buffer with "..." at the end. Returns out, NUL-terminated. cap must be at least 8. */
+/* Make bytes from a file or a client safe to print: UTF-8 is kept, but for control characters, line ends and what
+ * changes the direction of text; these and all other bytes become \xNN. Cut to the buffer with "..." at the end.
+ * Returns out, NUL-terminated. cap must be at least 8. */
 const char *fault_quote(char *out, size_t cap, const char *bytes, size_t len);
 
 #endif

@@ -103,6 +103,11 @@ static bool view_sections(const struct model_head *h, size_t size, struct fault 
 	return true;
 }
 
+bool model_view_head(const struct model_head *h, size_t size, struct fault *why)
+{
+	return view_head(h, size, why) && view_sections(h, size, why);
+}
+
 bool model_view(struct model *m, const void *image, size_t size, struct fault *why)
 {
 	const struct model_head *h = image;
@@ -110,7 +115,7 @@ bool model_view(struct model *m, const void *image, size_t size, struct fault *w
 
 	if (size < sizeof *h)
 		return fault_set(why, "%zu bytes are too few for a model, whose head alone has %zu", size, sizeof *h);
-	if (!view_head(h, size, why) || !view_sections(h, size, why))
+	if (!model_view_head(h, size, why))
 		return false;
 
 #define AT(s) ((const void *)(bytes + h->section[s].offset))
@@ -147,12 +152,8 @@ uint32_t model_find(const struct axis *a, const char *id, size_t len)
 
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
-		struct text have = model_id(a, mid);
-		size_t common = have.len < len ? have.len : len;
-		int order = memcmp(have.at, id, common);
+		int order = text_order(model_id(a, mid), (struct text){id, len});
 
-		if (order == 0)
-			order = (have.len > len) - (have.len < len);
 		if (order == 0)
 			return mid;
 		if (order < 0)

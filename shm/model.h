@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "fault.h"
 
@@ -33,6 +34,11 @@
 #define MODEL_MAX_ID	  1024	      /* bytes of an id; longer ones are refused by akin-prep */
 
 enum axis_kind { AXIS_ITEM, AXIS_CUSTOMER, AXES };
+
+static inline enum axis_kind axis_other(enum axis_kind k)
+{
+	return k == AXIS_ITEM ? AXIS_CUSTOMER : AXIS_ITEM;
+}
 
 enum model_section {
 	SECTION_ITEM_ID_STARTS,		/* u64[items + 1]: where each id starts in the text below */
@@ -96,6 +102,14 @@ struct text {
 	size_t len;
 };
 
+/* Byte order, a beginning before what it begins: below, at or above 0 as x stands before, is, or stands behind y. */
+static inline int text_order(struct text x, struct text y)
+{
+	int order = memcmp(x.at, y.at, x.len < y.len ? x.len : y.len);
+
+	return order ? order : (x.len > y.len) - (x.len < y.len);
+}
+
 struct axis {
 	uint32_t n;
 	const uint64_t *id_start;	/* [n + 1] into ids */
@@ -124,6 +138,9 @@ struct model {
  * of a length that fits the counts: enough to touch any section's own bytes, not enough to follow what they say.
  * False: *why says which rule failed; m must not be used. image must be aligned to MODEL_ALIGN. */
 bool model_view(struct model *m, const void *image, size_t size, struct fault *why);
+
+/* What of that the head alone can tell, before there is memory for the rest. */
+bool model_view_head(const struct model_head *h, size_t size, struct fault *why);
 
 /* Check everything model.h promises of a viewed image but that the rows' counts are true: checksum, ids, lists,
  * transposition, row order, permutations, text. Trusts no number it has not checked. False: *why has the rule and

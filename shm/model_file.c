@@ -1,24 +1,48 @@
 /* model_file.c - images on disk.
  *
  * Writing: akin-prep alone. The image goes to a file aside, is fsynced and renamed over the old one, and the folder
- * is fsynced, so that a reader sees the old model or the new one and a power cut leaves one of the two.
+ * is fsynced, so that a reader sees the old model or the new one and a power cut leaves one of the two. A signal that
+ * ends the program waits until what lies aside is gone, and hurries that.
  *
  * Reading: by read(2), never by mmap: a file that somebody truncates under a mapping kills its reader by SIGBUS,
- * and a master must not die of a careless cp. O_NONBLOCK keeps a FIFO in the model's place from stopping it. */
+ * and a master must not die of a careless cp. O_NONBLOCK keeps a FIFO in the model's place from stopping it. The head
+ * is looked at first: what is no model may be of any size. */
 #include "model_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include <xxhash.h>
+
+#define STEP ((size_t)8 << 20)	/* written at a time, between looks for a signal */
+
+/* The signals that end this program. One that is ignored may be pending too, and is no wish to end. */
+static void find_endings(sigset_t *set)
+{
+	static const int endings[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+	struct sigaction now;
+
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+		if (sigaction(endings[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(set, endings[i]);
+}
+
+static bool end_is_asked_for(void)
+{
+	sigset_t endings, pending, both;
+
+	find_endings(&endings);
+	return sigpending(&pending) == 0 && sigandset(&both, &endings, &pending) == 0 && !sigisemptyset(&both);
+}
 
 static uint64_t round_up(uint64_t n) { return (n + MODEL_ALIGN - 1) / MODEL_ALIGN * MODEL_ALIGN; }
 
@@ -27,7 +51,11 @@ static bool write_all(int fd, const void *bytes, size_t len)
 	const char *at = bytes;
 
 	while (len > 0) {
-		ssize_t n = write(fd, at, len);
+		if (end_is_asked_for()) {
+			errno = EINTR;
+			return false;
+		}
+		ssize_t n = write(fd, at, len < STEP ? len : STEP);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -101,8 +129,7 @@ static bool sync_folder(const char *path)
 	return ok;
 }
 
-bool model_file_write(const char *path, struct model_head *head, const struct model_part part[SECTIONS],
-		      struct fault *why)
+static bool write_and_rename(const char *path, struct model_head *head, const struct model_part *part, struct fault *why)
 {
 	char aside[PATH_MAX];
 
@@ -130,6 +157,19 @@ bool model_file_write(const char *path, struct model_head *head, const struct mo
 	if (!sync_folder(path))
 		return fault_errno(why, "%s: it is in place, but its folder can't be synced", path);
 	return true;
+}
+
+bool model_file_write(const char *path, struct model_head *head, const struct model_part part[SECTIONS],
+		      struct fault *why)
+{
+	sigset_t endings, before;
+
+	find_endings(&endings);
+	pthread_sigmask(SIG_BLOCK, &endings, &before);
+	bool ok = write_and_rename(path, head, part, why);
+
+	pthread_sigmask(SIG_SETMASK, &before, NULL);	/* what was held strikes here */
+	return ok;
 }
 
 int model_file_open(const char *path, size_t limit, size_t *size, struct fault *why)
@@ -163,6 +203,21 @@ int model_file_open(const char *path, size_t limit, size_t *size, struct fault *
 	return -1;
 }
 
+bool model_file_check(int fd, size_t size, struct fault *why)
+{
+	struct model_head head;
+	ssize_t n;
+
+	do
+		n = pread(fd, &head, sizeof head, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return fault_errno(why, "can't read it");
+	if (n != (ssize_t)sizeof head)
+		return fault_set(why, "it ended after %zd of %zu bytes while it was read", n, size);
+	return model_view_head(&head, size, why);
+}
+
 bool model_file_read(int fd, void *image, size_t size, struct fault *why)
 {
 	char *at = image;
@@ -189,6 +244,10 @@ bool model_file_load(const char *path, void **image, size_t *size, struct fault 
 
 	if (fd < 0)
 		return false;
+	if (!model_file_check(fd, *size, why)) {
+		close(fd);
+		return fault_at(why, "%s", path);
+	}
 	*image = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (*image == MAP_FAILED) {
 		fault_errno(why, "%s: no memory for %zu bytes", path, *size);

@@ -12,7 +12,8 @@ struct model_part {
 
 /* Write an image to path: aside in the same folder, fsynced, renamed over path, the folder fsynced. Sets magic,
  * byte order, version, size, checksum, section_count and section[] of *head; the caller has set the rest. On
- * failure path is as it was and nothing is left aside. */
+ * failure path is as it was and nothing is left aside. Neither is when SIGHUP, SIGINT, SIGQUIT or SIGTERM comes: they
+ * wait until this returns, which they make soon. */
 bool model_file_write(const char *path, struct model_head *head, const struct model_part part[SECTIONS],
 		      struct fault *why);
 
@@ -20,10 +21,13 @@ bool model_file_write(const char *path, struct model_head *head, const struct mo
  * limit bytes (0: no limit) without blocking on it. Returns a descriptor to close, or -1. */
 int model_file_open(const char *path, size_t limit, size_t *size, struct fault *why);
 
+/* Could it be a model, by its head? To be asked before memory is taken for size bytes of it. */
+bool model_file_check(int fd, size_t size, struct fault *why);
+
 /* Read exactly size bytes. False when the file got shorter meanwhile. */
 bool model_file_read(int fd, void *image, size_t size, struct fault *why);
 
-/* The two above, into memory of its own. *image is aligned; free with model_file_free(). */
+/* The three above, into memory of its own. *image is aligned; free with model_file_free(). */
 bool model_file_load(const char *path, void **image, size_t *size, struct fault *why);
 void model_file_free(void *image, size_t size);
 

@@ -51,11 +51,7 @@ static bool verify_ids(const struct axis *a, const char *name, uint64_t text_byt
 		if (!utf8_valid(id.at, id.len) || memchr(id.at, '\0', id.len))
 			return fault_set(why, "%s id %u is no UTF-8 text", name, i);
 		if (i > 0) {
-			struct text last = model_id(a, i - 1);
-			size_t common = last.len < id.len ? last.len : id.len;
-			int order = memcmp(last.at, id.at, common);
-
-			if (order > 0 || (order == 0 && last.len >= id.len))
+			if (text_order(model_id(a, i - 1), id) >= 0)
 				return fault_set(why, "%s ids %u and %u are not in byte order", name, i - 1, i);
 		}
 	}
@@ -193,8 +189,10 @@ static bool verify_texts(const struct model *m, struct fault *why)
 	json_t *provenance = json_loadb(m->provenance.at, m->provenance.len, JSON_REJECT_DUPLICATES, &error);
 
 	if (!json_is_object(provenance)) {
+		bool json = provenance != NULL;
+
 		json_decref(provenance);
-		return fault_set(why, "the provenance is no JSON object: %s", error.text);
+		return fault_set(why, "the provenance is no JSON object%s%s", json ? "" : ": ", json ? "" : error.text);
 	}
 	json_decref(provenance);
 	return true;
@@ -232,7 +230,7 @@ bool model_verify(const struct model *m, struct fault *why)
 bool model_verify_rows(const struct model *m, struct fault *why)
 {
 	for (int k = 0; k < AXES; k++) {
-		const struct axis *a = &m->axis[k], *other = &m->axis[k == AXIS_ITEM ? AXIS_CUSTOMER : AXIS_ITEM];
+		const struct axis *a = &m->axis[k], *other = &m->axis[axis_other((enum axis_kind)k)];
 		size_t limit = a->row_limit < a->n ? a->row_limit : a->n;
 		uint32_t *co = malloc((size_t)a->n * sizeof *co);
 		struct neighbour *row = malloc(limit * sizeof *row);

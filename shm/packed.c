@@ -20,8 +20,6 @@
 #define ESCAPE 255
 #define STEP   (1u << 20)	/* the room grows by this at least */
 
-static enum axis_kind other_axis(enum axis_kind k) { return k == AXIS_ITEM ? AXIS_CUSTOMER : AXIS_ITEM; }
-
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 size_t packed_model_offset(void)
@@ -105,14 +103,17 @@ static bool need(struct packed_room *room, size_t size, struct fault *why)
 static bool pack_axis(struct packed_room *room, const struct model *m, enum axis_kind kind, size_t *end,
 		      struct fault *why)
 {
-	const struct axis *a = &m->axis[kind], *other = &m->axis[other_axis(kind)];
+	const struct axis *a = &m->axis[kind], *other = &m->axis[axis_other(kind)];
 	size_t raw_bound = rest_raw_bound(a), starts_at = *end;
 	uint32_t *co = malloc((size_t)a->n * sizeof *co);
 	uint8_t *raw = malloc(raw_bound);
 	bool ok = co && raw && raw_bound <= LZ4_MAX_INPUT_SIZE;
 
-	if (!ok)
+	if (!co || !raw)
 		fault_set(why, "no memory to pack rows of %u entries", a->n);
+	else if (!ok)
+		fault_set(why, "whole rows of %u entries are longer than LZ4 packs, which is %d bytes", a->n,
+			  LZ4_MAX_INPUT_SIZE);
 	*end += ((size_t)a->n + 1) * sizeof(uint64_t);
 	ok = ok && need(room, *end, why);
 	for (uint32_t i = 0; ok && i < a->n; i++) {
@@ -184,6 +185,21 @@ bool packed_view(struct packed *p, const void *image, size_t size, struct fault 
 	return model_view(&p->model, bytes + h->model_offset, (size_t)h->model_size, why);
 }
 
+static bool take_dense(struct scratch *s, size_t size)
+{
+	if (s->dense_cap < size) {
+		free(s->dense);
+		s->dense = malloc(size);
+		s->dense_cap = s->dense ? size : 0;
+	}
+	return s->dense_cap >= size;
+}
+
+uint8_t *scratch_marks(struct scratch *s, size_t n)
+{
+	return take_dense(s, n) ? memset(s->dense, 0, n) : NULL;
+}
+
 static bool scratch_take(struct scratch *s, const struct packed *p, enum axis_kind kind, size_t dense)
 {
 	const struct axis *a = &p->model.axis[kind];
@@ -193,16 +209,11 @@ static bool scratch_take(struct scratch *s, const struct packed *p, enum axis_ki
 		s->co = malloc((size_t)a->n * sizeof *s->co);
 		s->co_cap = s->co ? a->n : 0;
 	}
-	if (s->dense_cap < dense) {
-		free(s->dense);
-		s->dense = malloc(dense);
-		s->dense_cap = s->dense ? dense : 0;
-	}
 	if (s->ranker_of[kind] != p->head->generation) {
 		ranker_close(&s->ranker[kind]);
 		s->ranker_of[kind] = ranker_open(&s->ranker[kind], a) ? p->head->generation : 0;
 	}
-	return s->co_cap >= a->n && s->dense_cap >= dense && s->ranker_of[kind] == p->head->generation;
+	return s->co_cap >= a->n && take_dense(s, dense) && s->ranker_of[kind] == p->head->generation;
 }
 
 void scratch_free(struct scratch *s)
@@ -249,7 +260,7 @@ static bool count_rest(const struct packed *p, enum axis_kind kind, uint32_t i, 
 	if (!scratch_take(s, p, kind, 0))
 		return false;
 	memset(s->co, 0, (size_t)a->n * sizeof *s->co);
-	cooccur_row(a, &p->model.axis[other_axis(kind)], i, s->co);
+	cooccur_row(a, &p->model.axis[axis_other(kind)], i, s->co);
 	forget_head(a, i, s->co);
 	return true;
 }

@@ -67,6 +67,8 @@ struct scratch {
 	uint64_t ranker_of[AXES];	/* generation the ranker was opened for; 0: none */
 };
 void scratch_free(struct scratch *s);
+/* n bytes of it, zeroed, until the next call with s; NULL when memory is short. */
+uint8_t *scratch_marks(struct scratch *s, size_t n);
 
 /* The best n neighbours of entry i into out[], best first: from the head while that reaches, else from the rest or
  * the member lists. Returns how many there are, at most n; fewer only when the row holds no more. False in *ok

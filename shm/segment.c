@@ -136,16 +136,22 @@ bool segment_seal(struct segment *s, size_t size, struct fault *why)
 	return true;
 }
 
-bool segment_open(struct segment *s, const char *name, struct fault *why)
+int segment_reader(const char *name, struct fault *why)
+{
+	int fd = shm_open(name, O_RDONLY, 0);
+
+	if (fd < 0)
+		fault_errno(why, "shared memory %s: can't open it", name);
+	return fd;
+}
+
+bool segment_map(struct segment *s, int fd, const char *name, struct fault *why)
 {
 	struct stat st;
 
-	*s = (struct segment){.fd = -1};
+	*s = (struct segment){.fd = fd};
 	snprintf(s->name, sizeof s->name, "%s", name);
-	s->fd = shm_open(name, O_RDONLY, 0);
-	if (s->fd < 0)
-		return fault_errno(why, "shared memory %s: can't open it", name);
-	bool ok = fstat(s->fd, &st) == 0 || fault_errno(why, "shared memory %s: can't look at it", name);
+	bool ok = fstat(fd, &st) == 0 || fault_errno(why, "shared memory %s: can't look at it", name);
 
 	if (ok && st.st_size == 0)
 		ok = fault_set(why, "shared memory %s is empty", name);
@@ -154,10 +160,26 @@ bool segment_open(struct segment *s, const char *name, struct fault *why)
 		/* every page now, so that no request waits for one */
 		ok = map(s, whole_pages(s->size), PROT_READ, MAP_POPULATE, why);
 	}
-	int error = errno == ENOENT ? EIO : errno;	/* ENOENT is only for a name that is gone */
-
+	s->fd = -1;
 	if (!ok)
 		segment_close(s);
+	return ok;
+}
+
+bool segment_open(struct segment *s, const char *name, struct fault *why)
+{
+	int fd = segment_reader(name, why);
+
+	*s = (struct segment){.fd = -1};
+	if (fd < 0)
+		return false;
+	bool ok = segment_map(s, fd, name, why);
+	int error = errno == ENOENT ? EIO : errno;	/* ENOENT is only for a name that is gone */
+
+	if (ok)
+		s->fd = fd;
+	else
+		close(fd);
 	errno = error;
 	return ok;
 }

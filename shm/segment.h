@@ -42,6 +42,11 @@ bool segment_seal(struct segment *s, size_t size, struct fault *why);
 /* Map an existing one read-only, whole. False with errno ENOENT when there is none of that name. */
 bool segment_open(struct segment *s, const char *name, struct fault *why);
 
+/* The same, through a descriptor that stays the caller's: it needs no name. name is for what is said of it. */
+bool segment_map(struct segment *s, int fd, const char *name, struct fault *why);
+/* A descriptor that can only read, for segment_map(), or -1. */
+int segment_reader(const char *name, struct fault *why);
+
 /* Unmap and close. The name stays. Fine on a zeroed or closed segment. */
 void segment_close(struct segment *s);
 /* Remove the name. Who has it mapped keeps it until they unmap. Fine when it is gone already. */

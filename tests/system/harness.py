@@ -30,7 +30,7 @@ def until(condition, what, seconds=PATIENCE):
 
 
 def environment(**more):
-    return {**{k: v for k, v in os.environ.items() if not k.startswith("AKIN_")}, "LC_ALL": "C.UTF-8", **more}
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("AKIN_") and k != "ENABLE_METRICS"}, "LC_ALL": "C.UTF-8", **more}
 
 
 def prep(*arguments, stdin=b"", **more):
@@ -192,6 +192,16 @@ class Server:
     def logged(self):
         return self.log.read_text(errors="replace")
 
+    def family(self):
+        """Every process that was started with this server's command line."""
+        mine = str(self.conf()).encode()
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and mine in (entry / "cmdline").read_bytes().split(b"\0"):
+                    yield int(entry.name)
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+
     def client(self, **more):
         return Client(self.port, **more)
 
@@ -263,8 +273,8 @@ class Server:
         return status
 
     def kill(self):
-        """Whatever is left of it."""
-        for pid in (*children(self.pid), *children(self.process.pid), self.pid):
+        """Whatever is left of it, orphans that did not leave too: they are known by their folder."""
+        for pid in self.family():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:

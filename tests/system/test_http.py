@@ -1,6 +1,7 @@
 """The HTTP surface: routes, bad parameters, methods, ids in all their spellings, connections."""
 import json
 import socket
+import time
 from urllib.parse import quote
 
 import pytest
@@ -236,6 +237,109 @@ def test_junk_gets_at_most_a_4xx(server, junk):
     assert reply == b"" or 200 <= status_of(reply) < 500 or status_of(reply) in (501, 505), reply[:200]
     assert server.get("/predict/item/A?n=1").json["total"] == 1
     assert len(server.workers()) == 1 and "died" not in server.logged()
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory):
+    """A server that gives a request one second."""
+    folder = tmp_path_factory.mktemp("hasty")
+    assert harness.prep("build", "-o", folder / "m", "-", stdin=harness.csv_bytes(ROWS)).returncode == 0
+    server = harness.Server(folder, folder / "m", workers=1, request_timeout_ms=1000, keep_alive_ms=60000)
+    yield server
+    try:
+        assert server.stop() == 0, server.logged()
+    finally:
+        server.kill()
+
+
+def trickle(server, head, byte, count=10**6, before=()):
+    """Send head, then byte by byte for as long as nothing is answered; the answer, and the seconds it took."""
+    with socket.create_connection(("127.0.0.1", server.port)) as s:
+        s.settimeout(harness.PATIENCE)
+        for request in before:
+            s.sendall(request)
+            assert status_of(s.recv(65536)) == 200
+        began, reply = time.monotonic(), b""
+        s.sendall(head)
+        while time.monotonic() - began < harness.PATIENCE:
+            s.settimeout(0.1 if count > 0 else harness.PATIENCE)
+            try:
+                part = s.recv(65536)
+                if not part:
+                    return reply, time.monotonic() - began
+                reply += part
+            except TimeoutError:
+                s.sendall(byte)
+                count -= 1
+            except ConnectionResetError:
+                return reply, time.monotonic() - began
+    raise AssertionError(f"still held after {harness.PATIENCE} s")
+
+
+LENGTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
+CHUNKED = b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nea60\r\n"
+
+
+@pytest.mark.parametrize("head, byte, count, status", [
+    (LENGTH, b"x", 10**6, 200), (LENGTH, b"x", 3, 200), (CHUNKED, b"x", 10**6, 200), (CHUNKED, b"x", 3, 200),
+    (b"GET / HT", b"T", 10**6, 408), (b"GET / HT", b"T", 3, 408),
+], ids=["length", "length, then silence", "chunked", "chunked, then silence", "head", "head, then silence"])
+def test_a_trickled_request_has_one_deadline(hasty, head, byte, count, status):
+    reply, took = trickle(hasty, head, byte, count)
+    assert status_of(reply) == status and b"Connection: close" in reply
+    assert 0.9 <= took < 1.9, took
+    assert hasty.get("/").status == 200
+
+
+def test_a_trickled_body_of_a_later_request_has_one_deadline_too(hasty):
+    reply, took = trickle(hasty, LENGTH, b"x", before=[b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
+    assert status_of(reply) == 200 and 0.9 <= took < 1.9, took
+
+
+def detail(reply):
+    return json.loads(reply.partition(b"\r\n\r\n")[2])["detail"]
+
+
+@pytest.mark.parametrize("size, status", [(16300, 200), (16384, 200), (16385, 431), (17000, 431), (100000, 431)])
+def test_a_head_has_a_longest_size(server, size, status):
+    """max_head_bytes, 16384, is the whole of it. What lies behind it is read away, so that the answer arrives."""
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: "
+    reply = server.raw(head + b"a" * (size - len(head) - 4) + b"\r\n\r\n")
+    assert status_of(reply) == status, reply[:200]
+    if status == 431:
+        assert "too long" in detail(reply) and b"Connection: close" in reply
+
+
+def test_a_long_head_is_refused_without_a_reset(server):
+    """A reset could overtake the answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=harness.PATIENCE) as s:
+        s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20000 + b"\r\n\r\n")
+        reply = b""
+        while part := s.recv(65536):        # ends with an end, or raises ConnectionResetError
+            reply += part
+        assert status_of(reply) == 431
+
+
+def test_a_malformed_head_is_not_called_too_long(server):
+    reply = server.raw(b"GET / HTTP/1.1\r\nHost: x\r\nX: \x01\r\n\r\n")
+    assert status_of(reply) == 400 and "can't be read" in detail(reply)
+
+
+@pytest.mark.parametrize("method", ["TRACE", "BREW", "get", "CONNECT"])
+def test_unknown_methods(server, method):
+    reply = server.raw(f"{method} / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert status_of(reply) in (400, 405) and detail(reply), reply
+    assert status_of(reply) == (405 if method == "CONNECT" else 400)
+
+
+@pytest.mark.parametrize("method", ["PROPFIND", "MKCOL", "LOCK"])
+def test_webdav_methods_are_refused_as_others_are(server, method):
+    assert server.get("/predict/item/A", method).status == 405
+
+
+def test_raw_utf8_in_a_path_is_told_how_to_be_sent(server):
+    reply = server.raw("GET /predict/item/été HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert status_of(reply) == 400 and "percent-encode" in detail(reply), reply
 
 
 def test_half_a_request_and_gone(server):

@@ -1,6 +1,7 @@
 """akin-prep on small inputs written by hand: dialects, filters, counts of what is dropped, and bad input."""
 import json
 import os
+import re
 import subprocess
 import threading
 
@@ -121,6 +122,12 @@ def test_dialect(tmp_path, delimiter, end, bom, last):
     assert show(done.model, "--item", "A")["description"] == "LAMP, RED; BIG|\tONE"
     assert show(done.model, "--item", "B")["description"].split() == ["THE", '"BEST"', "CUP"]
     assert show(done.model)["provenance"]["rows_read"] == 5
+
+
+def test_a_space_behind_every_delimiter(tmp_path):
+    done = accepts(tmp_path, '"CustomerID", "StockCode", "Description"\n"17850", "A", "LAMP, RED"\n "17850" , "B", x\n'
+                             '13047, A, x\n13047, "E", "x"\n')
+    assert show(done.model, "--item", "A")["description"] == "LAMP, RED"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252"])
@@ -258,8 +265,9 @@ def bad_build(tmp_path, *arguments, stdin=b""):
     (b"\x04\x22\x4d\x18" + b"\xff" * 100, ["LZ4"]),
     (b"\x1f\x8b\x08\x00" + b"\x00" * 100, []),
     (b"PK\x03\x04" + b"\x00" * 100, []),
+    (b"\x02\x21\x4c\x18" + b"\x00" * 100, ["LZ4"]),
 ], ids=["empty", "newline", "header only", "no customer column", "no item column", "column twice", "no row kept",
-        "short row", "bad quantity", "unended quote", "1 MB field", "all bytes", "zeros", "elf", "bad lz4", "gzip", "zip"])
+        "short row", "bad quantity", "unended quote", "1 MB field", "all bytes", "zeros", "elf", "bad lz4", "gzip", "zip", "old lz4"])
 def test_bad_input(tmp_path, raw, words):
     refused(bad_build(tmp_path, "-", stdin=raw), *words)
 
@@ -313,6 +321,14 @@ def test_the_input_is_not_overwritten(tmp_path):
     assert path.read_text() == GOOD
 
 
+def test_a_link_at_the_output_is_replaced_and_what_it_leads_to_stays(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_text("as it was")
+    link.symlink_to(real)
+    assert build(tmp_path, GOOD, "-q", name="link").returncode == 0
+    assert real.read_text() == "as it was" and not link.is_symlink() and prep("verify", link).returncode == 0
+
+
 def test_ten_percent_is_the_limit_of_malformed_rows(tmp_path):
     good, bad = "1,A,1\n2,B,1\n" * 45, "1,A,six\n"
     raw = "CustomerID,StockCode,Quantity\n" + good + bad * 10
@@ -332,13 +348,30 @@ def test_examples_of_dropped_rows_have_file_line_rule_and_value(tmp_path):
     assert f"{path}:52: " in done.err and "six" in done.err
 
 
-@pytest.mark.parametrize("arguments", [[], ["bild"], ["build", "--neighbours", "x", "-"], ["build", "-j", "0", "-"],
-                                       ["build", "--max-bad", "2", "-"], ["build", "--delimiter", "ab", "-"],
-                                       ["build", "--date-format", "ymd?", "-"], ["show"], ["verify"],
-                                       ["build", "--nope"], ["show", "-n", "0", "x"], ["show", "--item", "a", "--customer", "b", "x"]])
+def test_a_frequent_reason_leaves_room_for_the_examples_of_others(tmp_path):
+    raw = "CustomerID,StockCode,Quantity\n" + "1,A,-1\n" * 40 + ",A,1\n" * 40 + "1,A,1\n"
+    for options, lines in (([], [2, 3, 4, 42, 43, 44]), (["-v"], [*range(2, 32), *range(42, 72)]), (["-q"], [])):
+        done = build(tmp_path, raw, *options)
+        assert done.returncode == 0
+        assert re.findall(r"^stdin:(\d+): ", done.err, re.M) == list(map(str, lines))
+
+
+@pytest.mark.parametrize("arguments", [
+    ["bild"], ["build", "--neighbours", "x", "-"], ["build", "-j", "0", "-"], ["build", "--max-bad", "2", "-"],
+    ["build", "--max-bad", "0x1p-1", "-"], ["build", "--max-bad", "nan", "-"], ["build", "--max-bad", "", "-"],
+    ["build", "--delimiter", "ab", "-"], ["build", "--date-format", "ymd?", "-"], ["build", "--columns", "foo=1", "-"],
+    ["build", "--columns", "item", "-"], ["build", "--nope"], ["build", "-o"], ["show"], ["show", "a", "b"], ["verify"],
+    ["verify", "--item", "a", "b"], ["show", "-n", "0", "x"], ["show", "--item", "a", "--customer", "b", "x"]])
 def test_bad_command_lines(arguments):
     done = prep(*arguments, stdin=GOOD.encode())
-    assert done.returncode == 64 and done.err and not done.out, (done.returncode, done.err)
+    assert done.returncode == 64 and not done.out, (done.returncode, done.out)
+    assert done.err.count("\n") == 1 and done.err.startswith("akin-prep"), done.err
+
+
+def test_usage_is_shown_to_who_asks_and_to_who_says_nothing():
+    for arguments, status in ((["--help"], 0), (["build", "--help"], 0), (["verify", "-h"], 0), (["show", "-h"], 0), ([], 64)):
+        done = prep(*arguments)
+        assert done.returncode == status and "usage: akin-prep" in (done.err if status else done.out)
 
 
 def test_show_of_what_is_not_there(model):
@@ -360,6 +393,13 @@ def test_a_full_disk_is_said(tmp_path):
         done = subprocess.run([harness.PREP, "build", "-o", tmp_path / "m", "-"], input=GOOD.encode(), stdout=full,
                               stderr=subprocess.PIPE, timeout=harness.PATIENCE)
     assert done.returncode == 1 and b"No space left" in done.stderr
+
+
+def test_a_file_size_limit_is_said_and_nothing_is_left(tmp_path):
+    out = tmp_path / "m"
+    done = subprocess.run(["/bin/sh", "-c", 'ulimit -f 4; exec "$@"', "sh", harness.PREP, "build", "-q", "-o", out,
+                           independent.DATA], capture_output=True, timeout=harness.PATIENCE)
+    assert done.returncode == 1 and b"File too large" in done.stderr and not list(tmp_path.iterdir())
 
 
 def test_a_catalogue_too_large_for_whole_rows(tmp_path):

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -24,7 +25,8 @@ def fine(server):
 
 def test_as_many_workers_as_asked_for(start, small):
     server = start(small(ROWS), workers=3)
-    assert len(server.workers()) == 3 and fine(server)
+    until(lambda: len(server.workers()) == 3, "three workers")
+    assert fine(server)
     until(lambda: server.metric("akin_workers", state="serving") == 3, "all to serve")
 
 
@@ -46,6 +48,24 @@ def test_a_worker_that_crashes_is_replaced(start, small):
     until(lambda: victim not in server.workers() and len(server.workers()) == 2, "a new worker")
     assert fine(server)
     assert str(victim) in server.logged()
+
+
+def test_workers_are_replaced_when_the_names_are_gone(start, small):
+    """As systemd's RemoveIPC or an rm leaves it."""
+    server = start(small(ROWS), workers=2)
+    for generation in (1, 2):
+        assert server.segments()
+        for name in server.segments():
+            (harness.SHM / name).unlink()
+        for victim in server.workers():
+            os.kill(victim, signal.SIGKILL)
+            until(lambda: victim not in server.workers() and len(server.workers()) == 2, "a new worker")
+        until(lambda: server.answers() and server.metric("akin_workers", state="serving") == 2, "both to serve")
+        for _ in range(10):
+            assert fine(server) and server.get("/predict/item/A").generation == generation
+        if generation == 1:
+            server.hup()
+    assert "never served" not in server.logged()
 
 
 def test_requests_go_on_while_idle_workers_are_killed(start, small):
@@ -192,11 +212,24 @@ def in_hand(server, count):
     return lambda: server.metric("http_requests_inprogress") == count + 1
 
 
+def until_stuck(server):
+    """Until the reader's answer can't go on: ten scrapes in a row see it in hand and none more answered."""
+    seen = []
+
+    def look():
+        samples = server.metrics()
+        answered = sum(v for k, v in samples.items() if k.startswith('http_requests_total{handler="/predict/user'))
+        seen.append((samples["http_requests_inprogress"], answered))
+        return len(seen) >= 10 and set(seen[-10:]) == {(2, answered)}
+
+    until(look, "the answer to be stuck in hand")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
 def test_stop_finishes_an_answer_that_is_slow_to_be_taken(start, model, number):
-    server = start(model, max_n=10000)
+    server = start(model, max_n=10000, request_timeout_ms=600000, stop_timeout_ms=600000, drain_timeout_ms=600000)
     reader = SlowReader(server)
-    until(in_hand(server, 1), "the answer to be in hand")
+    until_stuck(server)
     server.send(number)
     until(lambda: "stopping" in server.logged(), "the drain to begin")
     whole, rest = reader.read()
@@ -206,9 +239,9 @@ def test_stop_finishes_an_answer_that_is_slow_to_be_taken(start, model, number):
 
 
 def test_what_was_in_a_dead_workers_hands_is_told(start, model):
-    server = start(model, workers=1, max_n=10000)
+    server = start(model, workers=1, max_n=10000, request_timeout_ms=600000)
     reader = SlowReader(server)
-    until(in_hand(server, 1), "the answer to be in hand")
+    until_stuck(server)
     os.kill(server.workers()[0], signal.SIGKILL)
     until(lambda: server.answers() and in_hand(server, 0)(), "nothing to be in hand")
     assert server.metric("akin_requests_unanswered_total") in (1, 2)    # the scrape may not have been over either
@@ -219,9 +252,9 @@ def test_a_reload_waits_for_nobody(start, model, tmp_path):
     """An answer that is slow to be taken comes whole from the generation it began with; others have the new one."""
     path = tmp_path / "served.model"
     path.write_bytes(model.read_bytes())
-    server = start(path, workers=1, max_n=10000)
+    server = start(path, workers=1, max_n=10000, request_timeout_ms=600000)
     reader = SlowReader(server)
-    until(in_hand(server, 1), "the answer to be in hand")
+    until_stuck(server)
     for generation in range(2, 9):
         server.hup()
         assert server.generation() == generation
@@ -258,8 +291,30 @@ def test_usr1_opens_the_log_again(start, small, tmp_path):
         os.kill(worker, signal.SIGKILL)     # something to log
     until(lambda: log.stat().st_size and len(server.workers()) == 2, "a line in the new log")
     server.hup()
-    assert (tmp_path / "akin.log.1").stat().st_size == size
     until(lambda: fine(server), "right answers")
+    assert (tmp_path / "akin.log.1").stat().st_size == size
+
+
+def test_workers_open_the_log_again_too(start, small, tmp_path):
+    log = tmp_path / "akin.log"
+    server = start(small(ROWS), log=log)
+    workers = server.workers()
+    log.rename(tmp_path / "akin.log.1")
+    server.send(signal.SIGUSR1)
+    until(log.exists, "the new log")
+    until(lambda: all(str(log) in files(w) for w in workers), "the workers to have it open")
+    assert not any(str(tmp_path / "akin.log.1") in files(w) for w in workers)
+
+
+def files(pid):
+    """What a process has open."""
+    found = set()
+    for entry in harness.pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.add(os.readlink(entry))
+        except FileNotFoundError:
+            pass
+    return found
 
 
 def test_every_log_line_is_one_sentence(start, small):
@@ -270,6 +325,50 @@ def test_every_log_line_is_one_sentence(start, small):
     assert server.stop() == 0
     for line in server.logged().splitlines():
         assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warn|info|debug) \S+\[\d+\]: \S", line), line
+
+
+def test_a_log_that_nobody_reads_stops_nothing(start, small, tmp_path):
+    """stderr is a pipe, as under a supervisor, and its reader has stalled."""
+    pipe = tmp_path / "stderr"
+    os.mkfifo(pipe)
+    reader, filler = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+
+    def fill():
+        for size in (4096, 1):
+            try:
+                while True:
+                    os.write(filler, b"#" * size)
+            except BlockingIOError:
+                pass
+
+    def read():
+        parts = []
+        try:
+            while part := os.read(reader, 1 << 16):
+                parts.append(part)
+        except BlockingIOError:
+            pass
+        return b"".join(parts).decode()
+
+    server = start(small(ROWS), wrapper=["sh", "-c", 'exec "$@" 2> "$0"', str(pipe)], log_level="debug")
+    flags = re.search(r"flags:\s+(\d+)", harness.pathlib.Path(f"/proc/{server.pid}/fdinfo/2").read_text())[1]
+    assert not int(flags, 8) & os.O_NONBLOCK        # that would be everybody's who has this pipe
+    fill()
+    for generation in range(2, 6):
+        server.hup()
+        assert server.generation() == generation
+    victim = server.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: victim not in server.workers() and len(server.workers()) == 2 and fine(server), "a new worker")
+    read()
+    server.hup()
+    said = read()
+    lost = re.search(r"warn master\S+ (\d+) log lines before this one could not be written\n.*generation 6 is", said)
+    assert lost and int(lost[1]) >= 5, said
+    fill()
+    assert server.stop() == 0
+    os.close(reader)
+    os.close(filler)
 
 
 def test_pid_file(start, small, tmp_path):
@@ -325,6 +424,89 @@ def test_out_of_descriptors_and_back(start, small):
             client.close()
     until(lambda: fine(server), "answers again")
     assert server.workers() == [worker]
+
+
+# -- more connections than threads --------------------------------------------------------------------------------
+
+def kept(server, count):
+    """Connections that were answered and are kept open, idle, in the order of their last answer."""
+    clients = []
+    for _ in range(count):
+        clients.append(server.client())
+        answer, now = clients[-1].get("/"), time.monotonic()
+        assert answer.status == 200 and answer.headers["connection"] == "keep-alive"
+        until(lambda: time.monotonic() > now + 0.005, "a later millisecond")
+    return clients
+
+
+def is_open(client):
+    """Has the server not closed it?"""
+    client.connection.sock.setblocking(False)
+    try:
+        return client.connection.sock.recv(1) != b""
+    except BlockingIOError:
+        return True
+    finally:
+        client.connection.sock.settimeout(harness.PATIENCE)
+
+
+def test_a_connection_goes_where_a_thread_is_free(start, small):
+    """Three idle connections leave one thread of four. Whichever worker has it takes each new connection, soon, and
+    none of the idle ones has to go."""
+    server = start(small(ROWS), workers=2, threads=2, keep_alive_ms=60000)
+    idle = kept(server, 3)
+    began = time.monotonic()
+    for _ in range(20):
+        with server.client() as client:
+            assert client.get("/healthz", Connection="close").status == 200
+    assert time.monotonic() - began < 5
+    assert [is_open(client) for client in idle] == [True] * 3
+    for client in idle:
+        assert client.get("/").status == 200
+        client.close()
+
+
+def test_the_longest_idle_connection_gives_way(start, small):
+    """One for each that comes, the one whose last answer was first, and its successor is kept in turn."""
+    server = start(small(ROWS), workers=1, threads=3, keep_alive_ms=60000)
+    idle = kept(server, 3)
+    idle[0].get("/")                    # so the second has been silent longest
+    idle = [idle[1], idle[2], idle[0]]
+    for gone in (1, 2, 3):
+        began = time.monotonic()
+        idle += kept(server, 1)
+        assert time.monotonic() - began < 5
+        assert [is_open(client) for client in idle] == [False] * gone + [True] * 3
+    for client in idle:
+        client.close()
+
+
+def test_busy_connections_take_turns(start, small):
+    """Six busy connections on two threads: an answer closes its connection for each that waits, and says so."""
+    server = start(small(ROWS), workers=1, threads=2, keep_alive_ms=60000)
+    counts, broken, ended = [0] * 6, [], threading.Event()
+
+    def busy(me):
+        try:
+            while not ended.is_set():
+                with server.client() as client:
+                    while not ended.is_set():
+                        answer = client.get("/predict/item/A?n=5")
+                        assert answer.json["data"] == ANSWER
+                        counts[me] += 1
+                        if answer.headers["connection"] == "close":
+                            break
+        except Exception as e:
+            broken.append(repr(e))
+
+    threads = [threading.Thread(target=busy, args=(me,), daemon=True) for me in range(len(counts))]
+    for thread in threads:
+        thread.start()
+    until(lambda: broken or min(counts) >= 20, "twenty answers for each")
+    ended.set()
+    for thread in threads:
+        thread.join(harness.PATIENCE)
+    assert not broken
 
 
 # -- a full /dev/shm, in a mount namespace of our own -------------------------------------------------------------

@@ -151,6 +151,16 @@ def test_bad_models_leave_the_service_as_it_was(serving, shops):
     assert serving.get("/predict/item/i001?n=20").json["data"] == shops[1].right["/predict/item/i001?n=20"]
 
 
+def test_a_large_file_that_is_no_model_takes_no_memory(serving, shops):
+    """It is refused for what it is; there is not even room for it in /dev/shm."""
+    with serving.model.open("r+b") as f:
+        f.truncate(0)
+        f.truncate(1 << 40)
+    serving.hup()
+    assert serving.generation() == 1 and serving.metric("akin_last_reload_successful") == 0
+    assert "no Akin model" in serving.logged() and "needs" not in serving.logged()
+
+
 @pytest.mark.parametrize("what", ["missing", "directory", "fifo", "unreadable link"])
 def test_what_is_no_file_leaves_the_service_as_it_was(serving, shops, what):
     serving.model.unlink()

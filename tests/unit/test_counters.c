@@ -1,4 +1,4 @@
-/* test_counters.c - where requests are counted, how slots are summed, what a death clears. */
+/* test_counters.c - where requests and their durations are counted, how slots are summed, what a death clears. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +29,28 @@ static void labels(void **state)
 	assert_int_equal(counters_status(599), STATUS_500);
 }
 
+static void request(struct counters *c, enum handler h, enum method m, enum status s, uint64_t ns)
+{
+	const struct counted r = {h, m, s};
+
+	counters_begin(c);
+	counters_answered(c, r, 0, 0);
+	counters_sent(c, r, ns);
+}
+
+/* All durations of a slot. */
+static uint64_t times(const struct counters *c)
+{
+	uint64_t n = 0;
+
+	for (unsigned h = 0; h < HANDLER_COUNT; h++)
+		for (unsigned t = 0; t < TIMED_COUNT; t++)
+			for (unsigned k = 0; k < CLASS_COUNT; k++)
+				for (unsigned i = 0; i < BIN_COUNT; i++)
+					n += c->duration[h][t][k].bin[i];
+	return n;
+}
+
 /* Every cell is its own: count each one a different number of times and find it again in a sum of two slots. */
 static void every_cell(void **state)
 {
@@ -43,17 +65,17 @@ static void every_cell(void **state)
 			for (unsigned m = 0; m < METHOD_COUNT; m++)
 				for (unsigned s = 0; s < STATUS_COUNT; s++)
 					for (unsigned n = 0; n < (h * 7 + m * 3 + s) % 5 + i; n++)
-						counters_answered(&slot[i], (enum handler)h, (enum method)m, (enum status)s);
+						request(&slot[i], (enum handler)h, (enum method)m, (enum status)s, 30000);
 	counters_begin(&slot[1]);
-	counters_begin(&slot[1]);
-	counters_end(&slot[1]);
-	counters_add(sum, &slot[0]);
-	counters_add(sum, &slot[1]);
+	uint64_t first = counters_add(sum, &slot[0]), second = counters_add(sum, &slot[1]);
+
+	assert_int_equal(second - first, HANDLER_COUNT * METHOD_COUNT * STATUS_COUNT);
 	for (unsigned h = 0; h < HANDLER_COUNT; h++)
 		for (unsigned m = 0; m < METHOD_COUNT; m++)
 			for (unsigned s = 0; s < STATUS_COUNT; s++)
 				assert_int_equal(sum->requests[h][m][s], 2 * ((h * 7 + m * 3 + s) % 5) + 1);
 	assert_int_equal(sum->in_progress, 1);
+	assert_int_equal(times(sum), first + second);
 	free(slot);
 	free(sum);
 }
@@ -66,11 +88,22 @@ static void a_death_clears_what_was_in_hand_and_keeps_totals(void **state)
 	assert_non_null(c);
 	for (int i = 0; i < 3; i++)
 		counters_begin(c);
-	counters_answered(c, HANDLER_ITEM, METHOD_GET, STATUS_200);
+	request(c, HANDLER_ITEM, METHOD_GET, STATUS_200, 5);
+	c->threads = 8;
+	c->threads_busy = 3;
+	c->connections_active = 4;
+	c->connections_accepted = 11;
+	c->proportional = 1 << 20;
 	assert_int_equal(counters_bury(c), 3);
 	assert_int_equal(counters_bury(c), 0);
 	assert_int_equal(c->in_progress, 0);
+	assert_int_equal(c->threads, 0);
+	assert_int_equal(c->threads_busy, 0);
+	assert_int_equal(c->connections_active, 0);
+	assert_int_equal(c->proportional, 0);
+	assert_int_equal(c->connections_accepted, 11);
 	assert_int_equal(c->requests[HANDLER_ITEM][METHOD_GET][STATUS_200], 1);
+	assert_int_equal(times(c), 1);
 	free(c);
 }
 
@@ -79,11 +112,8 @@ static void a_death_clears_what_was_in_hand_and_keeps_totals(void **state)
 
 static void *count(void *of)
 {
-	for (int i = 0; i < EACH; i++) {
-		counters_begin(of);
-		counters_answered(of, HANDLER_USER, METHOD_GET, STATUS_200);
-		counters_end(of);
-	}
+	for (int i = 0; i < EACH; i++)
+		request(of, HANDLER_USER, METHOD_GET, STATUS_200, 7);
 	return NULL;
 }
 
@@ -100,7 +130,106 @@ static void threads_lose_nothing(void **state)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 	assert_int_equal(c->requests[HANDLER_USER][METHOD_GET][STATUS_200], THREADS * EACH);
 	assert_int_equal(c->in_progress, 0);
+	assert_int_equal(c->duration[HANDLER_USER][TIMED_GET][CLASS_2XX].sum, 7 * THREADS * EACH);
+	assert_int_equal(times(c), THREADS * EACH);
 	free(c);
+}
+
+/* A bound belongs to its own bin: le means less or equal. */
+static void bins(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		unsigned bin;
+	} cases[] = {
+		{0, 0}, {1, 0}, {49999, 0}, {50000, 0}, {50001, 1}, {100000, 1}, {100001, 2}, {999999, 4}, {1000000, 4},
+		{1000001, 5}, {10000000, 7}, {75000000, 10}, {75000001, 11}, {100000000, 11}, {999999999, 15},
+		{1000000000, 15}, {1000000001, 16}, {60000000000, 27}, {60000000001, 28}, {UINT64_MAX, 28},
+	};
+
+	(void)state;
+	assert_int_equal(BIN_COUNT, 29);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		if (counters_bin(cases[i].ns) != cases[i].bin)
+			fail_msg("%llu ns are in bin %u", (unsigned long long)cases[i].ns, counters_bin(cases[i].ns));
+}
+
+/* The texts that are shown are the numbers that are compared, and they rise. */
+static void bounds_are_what_they_say(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		const char *le;
+	} bounds[] = {
+#define X(nanoseconds, le_text, fine, coarse) {nanoseconds, le_text},
+		BOUNDS(X)
+#undef X
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+		assert_true(strtod(bounds[i].le, NULL) * 1e9 > (double)bounds[i].ns - 0.5);
+		assert_true(strtod(bounds[i].le, NULL) * 1e9 < (double)bounds[i].ns + 0.5);
+		assert_true(i == 0 || bounds[i].ns > bounds[i - 1].ns);
+	}
+}
+
+/* Where a duration goes: by handler, GET or not, and class; beside it what else a request leaves behind. */
+static void a_request_is_counted_once_everywhere(void **state)
+{
+	struct counters *c = calloc(1, sizeof *c);
+	const struct counted r = {HANDLER_ITEM, METHOD_POST, STATUS_405};
+
+	(void)state;
+	assert_non_null(c);
+	counters_begin(c);
+	assert_int_equal(c->in_progress, 1);
+	counters_answered(c, r, 100, 31);
+	assert_int_equal(c->in_progress, 1);
+	assert_int_equal(times(c), 0);
+	counters_sent(c, r, 200000);
+	assert_int_equal(c->in_progress, 0);
+	assert_int_equal(c->requests[HANDLER_ITEM][METHOD_POST][STATUS_405], 1);
+	assert_int_equal(c->request_size[HANDLER_ITEM], 100);
+	assert_int_equal(c->response_size[HANDLER_ITEM], 31);
+	assert_int_equal(c->duration[HANDLER_ITEM][TIMED_OTHER][CLASS_4XX].bin[2], 1);
+	assert_int_equal(c->duration[HANDLER_ITEM][TIMED_OTHER][CLASS_4XX].sum, 200000);
+	assert_int_equal(times(c), 1);
+	free(c);
+}
+
+static void classes(void **state)
+{
+	(void)state;
+	assert_int_equal(counters_class(STATUS_200), CLASS_2XX);
+	assert_int_equal(counters_class(STATUS_304), CLASS_3XX);
+	assert_int_equal(counters_class(STATUS_431), CLASS_4XX);
+	assert_int_equal(counters_class(STATUS_505), CLASS_5XX);
+}
+
+static void lists_of_handlers(void **state)
+{
+	static const char *const bad[] = {"/nope", "/metrics /nope", "metrics", "/metrics;/healthz", "/METRICS", "/metric"};
+	const uint32_t both = 1u << HANDLER_METRICS | 1u << HANDLER_USER;
+	const char *at;
+	size_t len;
+	uint32_t set = 1;
+
+	(void)state;
+	assert_true(counters_handlers("", &set, &at, &len));
+	assert_int_equal(set, 0);
+	assert_true(counters_handlers("/metrics,/predict/user/{user_id}", &set, &at, &len));
+	assert_int_equal(set, both);
+	assert_true(counters_handlers(" , /predict/user/{user_id}\t /metrics,, /metrics ", &set, &at, &len));
+	assert_int_equal(set, both);
+	assert_true(counters_handlers("none /", &set, &at, &len));
+	assert_int_equal(set, 1u << HANDLER_NONE | 1u << HANDLER_ROOT);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (counters_handlers(bad[i], &set, &at, &len))
+			fail_msg("'%s' is a list of handlers", bad[i]);
+	assert_false(counters_handlers("/metrics, /x /y", &set, &at, &len));
+	assert_int_equal(len, 2);
+	assert_memory_equal(at, "/x", 2);
 }
 
 int main(void)
@@ -110,6 +239,11 @@ int main(void)
 		cmocka_unit_test(every_cell),
 		cmocka_unit_test(a_death_clears_what_was_in_hand_and_keeps_totals),
 		cmocka_unit_test(threads_lose_nothing),
+		cmocka_unit_test(bins),
+		cmocka_unit_test(bounds_are_what_they_say),
+		cmocka_unit_test(a_request_is_counted_once_everywhere),
+		cmocka_unit_test(classes),
+		cmocka_unit_test(lists_of_handlers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* test_csv.c - records of well-formed and of broken CSV, whatever pieces the input comes in. What is expected is
- * written down, or comes from a splitter in this file that has the whole text and walks it byte by byte. */
+ * written down, or comes from a splitter (csv_by_hand.h) that has the whole text and walks it byte by byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "csv_by_hand.h"
 #include "../../prep/csv.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -30,31 +31,6 @@ static bool next_piece(void *of, char *to, size_t cap, size_t *got, struct fault
 	p->at += *got;
 	p->left -= *got;
 	return *got || !p->fails_at_end || fault_set(why, "the source failed");
-}
-
-/* A growing log of records: "line:field|field|\n", refusals as "line!quote" and "line!long". */
-struct record_log {
-	char *text;
-	size_t len, cap;
-};
-
-static void add(struct record_log *l, const char *bytes, size_t len)
-{
-	if (l->len + len + 1 > l->cap) {
-		l->cap = (l->len + len + 1) * 2;
-		l->text = realloc(l->text, l->cap);
-		assert_non_null(l->text);
-	}
-	memcpy(l->text + l->len, bytes, len);
-	l->len += len;
-	l->text[l->len] = '\0';
-}
-
-static void add_line(struct record_log *l, uint64_t line, const char *mark)
-{
-	char number[32];
-
-	add(l, number, (size_t)snprintf(number, sizeof number, "%llu%s", (unsigned long long)line, mark));
 }
 
 static struct record_log read_log(const char *text, size_t len, size_t piece, char delimiter)
@@ -105,7 +81,11 @@ static const struct {
 	{"\"a\nb\r\nc\",d\r\ne\n", "1:a\nb\r\nc|d|\n4:e|\n"},
 	{"a,\"b\"\r\n\"c\"\r", "1:a|b|\n2:c|\n"},
 	{"12\" ruler,6\" nail\n", "1:12\" ruler|6\" nail|\n"},
-	{"x, \"y, z\"\n", "1:x| \"y| z\"|\n"},
+	{"x, \"y, z\"\n", "1:x|y, z|\n"},
+	{" \"1\",A, \t\"B\" , C \n", "1:1|A|B| C |\n"},
+	{" \"a\" \r\n\t\"b\"\t\"\n \"c\" ", "1:a|\n2!quote\n3:c|\n"},
+	{"a, \"b\" c\nd, e \"f\"\n", "1!quote\n2:d| e \"f\"|\n"},
+	{"a, \"b\nc\",\" d \"\n \"\"\" e\"\n \"\"\n", "1:a|b\nc| d |\n3:\" e|\n4:|\n"},
 	{"a,\"b\"c,d\ne,f\n", "1!quote\n2:e|f|\n"},
 	{"a,\"b,c\nd,e\nf,g\n", "1!quote\n2:d|e|\n3:f|g|\n"},
 	{"a,\"b,c\nd,\"e\"\nf,g\n", "1!quote\n2:d|e|\n3:f|g|\n"},
@@ -148,73 +128,6 @@ static void test_other_delimiters(void **state)
 	}
 }
 
-/* The rules of csv.h but the limits, for a text that is all there. */
-static struct record_log naive_log(const char *s, size_t n)
-{
-	struct record_log l = {0};
-	uint64_t line = 1;
-
-	add(&l, "", 0);
-	for (size_t pos = 0; pos < n;) {
-		struct record_log r = {0};
-		uint64_t lines = 0;		/* feeds inside the record so far */
-		size_t at = pos;
-		bool bad = false;
-
-		add(&r, "", 0);
-		for (;;) {
-			if (at < n && s[at] == '"') {
-				size_t open = at++;
-				uint64_t feeds = 0;
-
-				for (; at < n; at++) {
-					if (s[at] == '"' && (at + 1 == n || s[at + 1] != '"'))
-						break;
-					at += s[at] == '"';
-					feeds += s[at] == '\n';
-					add(&r, s + at, 1);
-				}
-				bad = at == n;
-				at++;
-				if (!bad && at < n && s[at] == '\r' && (at + 1 == n || s[at + 1] == '\n'))
-					at++;
-				bad = bad || (at < n && s[at] != ',' && s[at] != '\n');
-				if (bad) {
-					at = open;
-					break;
-				}
-				lines += feeds;
-			} else {
-				size_t from = at;
-
-				while (at < n && s[at] != ',' && s[at] != '\n')
-					at++;
-				bool cr = at > from && s[at - 1] == '\r' && (at == n || s[at] == '\n');
-				add(&r, s + from, at - from - cr);
-			}
-			add(&r, "|", 1);
-			if (at == n || s[at] == '\n')
-				break;
-			at++;
-		}
-		if (bad) {
-			add_line(&l, line + lines, "!quote\n");
-			while (at < n && s[at] != '\n')
-				at++;
-		} else if (s[pos] != '"' && strcmp(r.text, "|") == 0) {
-			/* an empty line */
-		} else {
-			add_line(&l, line, ":");
-			add(&l, r.text, r.len);
-			add(&l, "\n", 1);
-		}
-		line += lines + 1;
-		pos = at + 1;
-		free(r.text);
-	}
-	return l;
-}
-
 static uint32_t dice(uint32_t *state)
 {
 	*state = *state * 1664525u + 1013904223u;
@@ -223,7 +136,7 @@ static uint32_t dice(uint32_t *state)
 
 static void test_random_short_texts(void **state)
 {
-	static const char alphabet[] = "aab,,\"\"\"\r\n\n";
+	static const char alphabet[] = "aab,,\"\"\"\r\n\n  \t";
 	uint32_t seed = 20111209;
 
 	(void)state;
@@ -275,7 +188,8 @@ static void test_random_long_texts(void **state)
 /* What needs a look ahead, with the edge of a block at every place in it. */
 static void test_quotes_at_the_edge_of_a_block(void **state)
 {
-	static const char tail[] = "\"a\"\"b\",\"c\nd\"\r\n\"\"\"\",\"e\"\r\nf\"\",g\r\n\"h\"x\ni\n\"j";
+	static const char tail[] = "\"a\"\"b\",\"c\nd\"\r\n\"\"\"\",\"e\"\r\nf\"\",g\r\n\"h\"x\ni\n \"k\" \t, \t\"l\nm\"  \r\n"
+				   "\"n\" x\no\n \"j";
 	char *in = malloc(CSV_BLOCK + sizeof tail);
 
 	(void)state;

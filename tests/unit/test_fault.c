@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../../shm/fault.h"
@@ -59,6 +60,39 @@ static void quoted_bytes_are_printable(void **state)
 	assert_string_equal(fault_quote(out, sizeof out, "", 0), "");
 }
 
+static size_t utf8_of(char *out, uint32_t code)
+{
+	if (code < 0x80)
+		return (size_t)sprintf(out, "%c", (int)code);
+	if (code < 0x800)
+		return (size_t)sprintf(out, "%c%c", (int)(0xc0 | code >> 6), (int)(0x80 | (code & 0x3f)));
+	return (size_t)sprintf(out, "%c%c%c", (int)(0xe0 | code >> 12), (int)(0x80 | (code >> 6 & 0x3f)),
+			       (int)(0x80 | (code & 0x3f)));
+}
+
+/* What terminals act on, or what makes a line read as another: Cc, Zl, Zp and Bidi_Control of Unicode. */
+static void controls_are_not_shown(void **state)
+{
+	static const uint32_t unsafe[] = {0x061c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202b, 0x202c,
+					  0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069};
+	size_t shown = 0;
+
+	(void)state;
+	for (uint32_t code = 1; code < 0x3000; code++) {
+		char in[8], out[32];
+		size_t len = utf8_of(in, code);
+		bool safe = code >= 0x20 && (code < 0x7f || code > 0x9f);
+
+		for (size_t i = 0; i < sizeof unsafe / sizeof *unsafe; i++)
+			safe &= code != unsafe[i];
+		fault_quote(out, sizeof out, in, len);
+		if ((strcmp(in, out) == 0) != safe || strlen(out) != (safe ? len : 4 * len))
+			fail_msg("U+%04X: %s", code, out);
+		shown += safe;
+	}
+	assert_int_equal(shown, 0x2fff - 31 - 33 - 14);
+}
+
 /* Every sequence of up to 4 bytes from a set with all borders, against the definition: decode, then ask whether the
  * code point is one and would be written that way. */
 static size_t by_definition(const uint8_t *u, size_t len)
@@ -110,6 +144,7 @@ int main(void)
 		cmocka_unit_test(places_stand_before_rules),
 		cmocka_unit_test(overlong_reasons_are_cut),
 		cmocka_unit_test(quoted_bytes_are_printable),
+		cmocka_unit_test(controls_are_not_shown),
 		cmocka_unit_test(utf8_is_what_the_standard_says),
 	};
 

@@ -107,12 +107,32 @@ static void test_waiting_for_a_word(void **state)
 	assert_false(f.expects);
 }
 
+/* A full buffer says more than the clock, and the library's own word more than either. */
+static void refusals(void **state)
+{
+	const char *reason;
+
+	(void)state;
+	assert_int_equal(framing_refusal(400, "Malformed message", false, false, &reason), 400);
+	assert_non_null(strstr(reason, "can't be read"));
+	assert_null(strstr(reason, "percent-encoded"));
+	assert_int_equal(framing_refusal(400, "Bad request", false, false, &reason), 400);
+	assert_non_null(strstr(reason, "percent-encoded"));
+	assert_int_equal(framing_refusal(400, "Malformed message", false, true, &reason), 408);
+	assert_int_equal(framing_refusal(400, "Malformed message", true, true, &reason), 431);
+	assert_int_equal(framing_refusal(413, "Message too large", false, false, &reason), 431);
+	assert_int_equal(framing_refusal(411, "Bad request", false, false, &reason), 400);
+	assert_non_null(strstr(reason, "Content-Length"));
+	assert_int_equal(framing_refusal(505, "Bad HTTP version: [9.9]", true, true, &reason), 505);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_too_many_fields),
 		cmocka_unit_test(test_waiting_for_a_word),
+		cmocka_unit_test(refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,6 +140,35 @@ static void test_frames_one_after_the_other(void **state)
 	free(more);
 }
 
+/* Frames that carry no data may stand anywhere, first of all. */
+static void test_skippable_frames(void **state)
+{
+	enum { SKIPPED = 8 + 300 };
+	struct fault why;
+	size_t len;
+	char *frame = pack(many, 5000, &len), *both = malloc(SKIPPED + len + SKIPPED);
+
+	(void)state;
+	assert_non_null(both);
+	for (unsigned kind = 0x50; kind <= 0x5f; kind++) {
+		char skipped[SKIPPED] = {(char)kind, 0x2a, 0x4d, 0x18, (char)(300 & 0xff), 300 >> 8, 0, 0, 'x', ',', '\n'};
+
+		memcpy(both, skipped, SKIPPED);
+		memcpy(both + SKIPPED, frame, len);
+		memcpy(both + SKIPPED + len, skipped, SKIPPED);
+		assert_reads(write_file("frames", both, SKIPPED + len + SKIPPED), many, 5000,
+			     XXH3_64bits(both, SKIPPED + len + SKIPPED));
+	}
+	for (size_t cut = 4; cut < SKIPPED; cut++) {
+		assert_int_equal(read_all(write_file("cut", both, cut), room, sizeof room, 4096, NULL, &why), -1);
+		assert_non_null(strstr(why.text, "cut short"));
+	}
+	both[0] = 0x60;			/* the next magic is no frame's */
+	assert_reads(write_file("plain", both, SKIPPED), both, SKIPPED, XXH3_64bits(both, SKIPPED));
+	free(both);
+	free(frame);
+}
+
 static void test_cut_frame_wherever_it_is_cut(void **state)
 {
 	struct fault why;
@@ -295,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_packed),
 		cmocka_unit_test(test_frames_one_after_the_other),
+		cmocka_unit_test(test_skippable_frames),
 		cmocka_unit_test(test_cut_frame_wherever_it_is_cut),
 		cmocka_unit_test(test_any_flipped_bit_is_found),
 		cmocka_unit_test(test_what_is_no_file),

@@ -149,12 +149,24 @@ static void lists_are_the_matrix(void **state)
 	interactions_free(&x);
 }
 
+static void more_rows_than_can_be_counted_are_refused(void **state)
+{
+	const struct transactions t = {.rows = (uint64_t)UINT32_MAX + 1};	/* none of them there: a look would crash */
+	struct interactions x;
+	struct fault why = {""};
+
+	(void)state;
+	assert_false(interactions_build(&x, &t, &why));
+	assert_non_null(strstr(why.text, "4294967295 rows, there are 4294967296"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_stand_in_byte_order),
 		cmocka_unit_test(lists_hold_each_pair_once_in_their_orders),
 		cmocka_unit_test(lists_are_the_matrix),
+		cmocka_unit_test(more_rows_than_can_be_counted_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("interactions", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <sys/stat.h>
 #include <xxhash.h>
 
@@ -188,6 +189,85 @@ static void what_is_no_model_is_refused_by_name(void **state)
 	rmdir(fifo);
 }
 
+/* A file of a terabyte, of which nothing but the head exists: refused for what the head says, not for want of memory. */
+static void the_head_is_judged_before_memory_is_taken(void **state)
+{
+	static const char *says[] = {"no Akin model", "cut off or padded"};
+	char path[] = "/tmp/akin-large-XXXXXX";
+	int fd = mkstemp(path);
+	struct fault why;
+	struct small s;
+	void *image;
+	size_t size;
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
+		assert_false(model_file_load(path, &image, &size, &why));
+		assert_non_null(strstr(why.text, says[i]));
+		assert_non_null(strstr(why.text, path));
+		small_random(&s, 12, 9, 30, 7);
+		assert_true(small_image(&s, &image, &size));
+		assert_int_equal(write(fd, image, size), (ssize_t)size);
+		model_file_free(image, size);
+	}
+	close(fd);
+	unlink(path);
+}
+
+/* The program's own fsync(), which model_file.c calls: what is synced when, and it may fail. */
+static struct {
+	const char *path;		/* what is written; NULL: nothing is watched */
+	int files, folders;
+	bool named_by_then;		/* path led to something when the folder was synced */
+	bool fail_folder;
+} synced;
+
+int fsync(int fd)
+{
+	struct stat st;
+
+	if (!synced.path)
+		return 0;
+	if (fstat(fd, &st) != 0)
+		return -1;
+	if (!S_ISDIR(st.st_mode)) {
+		synced.files++;
+		return 0;
+	}
+	synced.folders++;
+	synced.named_by_then = access(synced.path, F_OK) == 0;
+	errno = EIO;
+	return synced.fail_folder ? -1 : 0;
+}
+
+static void a_write_is_durable(void **state)
+{
+	char dir[] = "/tmp/akin-model-XXXXXX", path[64];
+	struct model_part part[SECTIONS] = {{NULL, 0}};
+	struct fault why;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/model", dir);
+	synced.path = path;
+	for (int fail = 0; fail < 2; fail++) {
+		struct model_head head = {.items = 1};
+
+		synced.files = synced.folders = 0;
+		synced.fail_folder = fail;
+		assert_int_equal(model_file_write(path, &head, part, &why), !fail);
+		assert_int_equal(synced.files, 1);
+		assert_int_equal(synced.folders, 1);	/* without it a power cut takes the rename back */
+		assert_true(synced.named_by_then);
+	}
+	assert_non_null(strstr(why.text, "can't be synced"));
+	synced.path = NULL;
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void a_failed_write_leaves_the_old_file(void **state)
 {
 	char dir[] = "/tmp/akin-model-XXXXXX", path[64];
@@ -222,6 +302,8 @@ int main(void)
 		cmocka_unit_test(a_right_checksum_saves_no_wrong_number),
 		cmocka_unit_test(every_length_but_the_right_one_is_refused),
 		cmocka_unit_test(what_is_no_model_is_refused_by_name),
+		cmocka_unit_test(the_head_is_judged_before_memory_is_taken),
+		cmocka_unit_test(a_write_is_durable),
 		cmocka_unit_test(a_failed_write_leaves_the_old_file),
 		cmocka_unit_test(similarity_is_the_cosine),
 	};

@@ -56,7 +56,7 @@ static int tear_down(void **state)
 }
 
 /* Generation N has the model of N's parity. */
-static uint64_t publish(void)
+static uint64_t publish_in_master(void)
 {
 	struct generation g;
 	uint64_t next = board.head->generation + 1;
@@ -64,6 +64,15 @@ static uint64_t publish(void)
 	assert_int_equal(generation_publish(&board, paths[(next + 1) % 2], &g, &why), RELOAD_OK);
 	assert_int_equal(g.number, next);
 	return next;
+}
+
+/* As a worker sees it that runs already: by its name alone. */
+static uint64_t publish(void)
+{
+	uint64_t number = publish_in_master();
+
+	board_keep_model(&board, -1, 0);
+	return number;
 }
 
 static bool woken(void)
@@ -164,6 +173,26 @@ static void test_a_name_that_is_gone(void **state)
 	board.head->generation = real;
 }
 
+/* As a worker has it that is forked after the name was removed. */
+static void test_no_name_but_a_descriptor(void **state)
+{
+	char name[SEGMENT_NAME_MAX];
+	uint64_t number = publish_in_master();
+
+	(void)state;
+	segment_model_name(name, board_token(&board), number);
+	segment_unlink(name);
+	assert_true(pin_adopt(&board, &why));
+	struct pin *p = pin_take();
+
+	assert_int_equal(p->packed.head->generation, number);
+	pin_drop(p);
+	board_keep_model(&board, -1, 0);
+	publish();				/* the one that is current is not needed for the next */
+	assert_true(pin_adopt(&board, &why));
+	assert_int_equal(board_own(&board)->generation, number + 1);
+}
+
 static _Atomic bool stop;
 static _Atomic uint64_t wrong, reads;
 
@@ -214,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_a_request_keeps_what_it_began_with),
 		cmocka_unit_test(test_all_places_pinned),
 		cmocka_unit_test(test_a_name_that_is_gone),
+		cmocka_unit_test(test_no_name_but_a_descriptor),
 		cmocka_unit_test(test_readers_and_reloads),
 	};
 

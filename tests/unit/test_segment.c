@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -294,12 +295,40 @@ static void test_starting_together(void **state)
 	assert_int_equal(failed, 0);
 }
 
+/* What a descriptor gives, long after the name: the bytes, and no right to change them. */
+static void test_a_reader_without_a_name(void **state)
+{
+	struct segment s, copy;
+	const char *name = "/akin.test.reader";
+
+	(void)state;
+	segment_unlink(name);
+	assert_int_equal(segment_reader(name, &why), -1);
+	assert_non_null(strstr(why.text, name));
+	assert_true(segment_create(&s, name, 5000, 0, &why));
+	memset(s.at, 7, 5000);
+	int fd = segment_reader(name, &why);
+
+	assert_true(fd >= 0);
+	segment_unlink(name);
+	segment_close(&s);
+	for (int i = 0; i < 2; i++) {
+		assert_true(segment_map(&copy, fd, name, &why));
+		assert_int_equal(copy.size, 5000);
+		assert_int_equal(copy.at[4999], 7);
+		assert_int_equal(mprotect(copy.at, copy.mapped, PROT_READ | PROT_WRITE), -1);
+		segment_close(&copy);		/* and the descriptor stays */
+	}
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	  cmocka_unit_test(test_growing), cmocka_unit_test(test_read_only),
 		cmocka_unit_test(test_no_room),	  cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_starting_together),
+		cmocka_unit_test(test_a_reader_without_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,15 +19,26 @@ static struct small table;
 
 static char body[1 << 16];
 
+/* No request here has one but for these. */
+static const char *accept_type, *accept_coding;
+
+static const char *header(const struct request *q, const char *name)
+{
+	(void)q;
+	return strcmp(name, "Accept") == 0 ? accept_type : strcmp(name, "Accept-Encoding") == 0 ? accept_coding : NULL;
+}
+
 /* One request. Returns the status; the body stands in body[]. */
 static int ask(const char *method, const char *path, const char *query)
 {
 	struct request q = {
+		.header = header,
 		.method = method,
 		.path = {path, strlen(path)},
 		.query = {query, query ? strlen(query) : 0},
 	};
 
+	serve_begin(&thread);
 	serve(&thread, &q);
 	serve_sent(&thread);
 	assert_false(thread.answer.failed);
@@ -172,6 +183,7 @@ static void what_the_library_refuses(void **state)
 	const struct counters *c = board_own_counters(&board);
 
 	(void)state;
+	serve_begin(&thread);
 	serve_refused(&thread, NULL, 431, "too much head");
 	assert_int_equal(thread.answer.status, 431);
 	assert_memory_equal(thread.answer.memory + ANSWER_HEAD, "{\"detail\":\"too much head\"}", 26);
@@ -268,6 +280,68 @@ static void a_scrape_counts_what_was_answered(void **state)
 	assert_int_equal(counted(HANDLER_METRICS, METHOD_GET, STATUS_200), before + 1);
 }
 
+static bool starts(const char *what) { return memcmp(body, what, strlen(what)) == 0; }
+
+/* Two formats and two codings, by what the client takes. */
+static void a_scrape_is_negotiated(void **state)
+{
+	(void)state;
+	accept_type = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+	assert_int_equal(ask("GET", "/metrics", NULL), 200);
+	assert_string_equal(thread.answer.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+	assert_string_equal(thread.answer.extra, "Vary: Accept, Accept-Encoding\r\n");
+	assert_true(starts("# HELP http_requests HTTP"));
+	assert_string_equal(body + strlen(body) - 6, "# EOF\n");
+	accept_type = "text/html,*/*;q=0.8";
+	assert_int_equal(ask("GET", "/metrics", NULL), 200);
+	assert_string_equal(thread.answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+	assert_true(starts("# HELP http_requests_total HTTP"));
+	accept_type = "application/json";	/* neither, and yet no error */
+	assert_int_equal(ask("GET", "/metrics", NULL), 200);
+	assert_string_equal(thread.answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+	accept_coding = "gzip";
+	assert_int_equal(ask("GET", "/metrics", NULL), 200);
+	assert_true(starts("\x1f\x8b\x08"));
+	assert_string_equal(thread.answer.extra, "Content-Encoding: gzip\r\nVary: Accept, Accept-Encoding\r\n");
+	accept_coding = accept_type = NULL;
+}
+
+/* What bodies weigh, and that it is told where the request is told. */
+static void sizes_are_counted(void **state)
+{
+	const struct counters *c = board_own_counters(&board);
+	uint64_t out = c->response_size[HANDLER_ROOT], in = c->request_size[HANDLER_ROOT];
+	struct request q = {.header = header, .method = "POST", .path = {"/", 1}, .body_len = 1234};
+
+	(void)state;
+	assert_int_equal(ask("GET", "/", NULL), 200);
+	assert_int_equal(c->response_size[HANDLER_ROOT], out + strlen("{\"status\":\"ok\"}"));
+	assert_int_equal(ask("HEAD", "/", NULL), 405);			/* it has no body */
+	assert_int_equal(c->response_size[HANDLER_ROOT], out + strlen("{\"status\":\"ok\"}"));
+	assert_int_equal(c->request_size[HANDLER_ROOT], in);
+	serve_begin(&thread);
+	serve(&thread, &q);
+	serve_sent(&thread);
+	assert_int_equal(c->request_size[HANDLER_ROOT], in + 1234);
+}
+
+/* The last of all: nothing is counted any more, and the route is gone. */
+static void without_metrics(void **state)
+{
+	const struct counters *c = board_own_counters(&board);
+	struct counters before;
+
+	(void)state;
+	settings.metrics = METRICS_OFF;
+	serve_open(&settings, &board);
+	memcpy(&before, c, sizeof before);
+	assert_int_equal(ask("GET", "/metrics", NULL), 404);
+	assert_string_equal(body, "{\"detail\":\"Not Found\"}");
+	assert_int_equal(ask("POST", "/metrics", NULL), 404);
+	assert_int_equal(ask("GET", "/predict/item/i00", NULL), 200);
+	assert_memory_equal(&before, c, sizeof before);
+}
+
 static int setup(void **state)
 {
 	struct fault why = {""};
@@ -306,6 +380,9 @@ int main(void)
 		cmocka_unit_test(the_model_page),
 		cmocka_unit_test(the_openapi_page),
 		cmocka_unit_test(a_scrape_counts_what_was_answered),
+		cmocka_unit_test(a_scrape_is_negotiated),
+		cmocka_unit_test(sizes_are_counted),
+		cmocka_unit_test(without_metrics),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -44,6 +44,10 @@ static void test_defaults(void **state)
 	assert_int_equal(s.max_n, 100);
 	assert_int_equal(s.fill, FILL_POPULAR);
 	assert_int_equal(s.log_level, LOG_INFO);
+	assert_int_equal(s.metrics, METRICS_ON);
+	assert_int_equal(s.metrics_status, METRICS_GROUPED);
+	assert_string_equal(s.metrics_namespace, "");
+	assert_string_equal(s.metrics_exclude, "");
 	assert_true(settings_check(&s, &why));
 }
 
@@ -95,6 +99,19 @@ static const struct {
 	{"elephant = 2\n", ":1: there is no setting 'elephant'"},
 	{"port = 1\nthreads = 2\n  port = 3\n", ":3: port was already set in line 1"},
 	{"max_n = 1\nmax-n = 1\n", ":2: max_n was already set in line 1"},
+	{"metrics = yes\n", ":1: metrics must be one of on|off, not 'yes'"},
+	{"metrics_status = 4xx\n", ":1: metrics_status must be one of grouped|exact, not '4xx'"},
+	{"metrics_namespace = a-b\n",
+	 ":1: metrics_namespace must be at most 48 letters, digits and _, no digit first, not 'a-b'"},
+	{"metrics_namespace = a:b\n",
+	 ":1: metrics_namespace must be at most 48 letters, digits and _, no digit first, not 'a:b'"},
+	{"metrics_subsystem = 9a\n",
+	 ":1: metrics_subsystem must be at most 48 letters, digits and _, no digit first, not '9a'"},
+	{"metrics_subsystem = a123456789b123456789c123456789d123456789e12345678\n",
+	 ":1: metrics_subsystem must be at most 48 letters, digits and _, no digit first, not "
+	 "'a123456789b123456789c123456789d123456789e12345678'"},
+	{"metrics_exclude = /metrics, /nope\n",
+	 ":1: metrics_exclude must list handlers as /metrics shows them, and none is '/nope'"},
 	{"port = 1\nnonsense\n", ":2: a line must be 'key = value'"},
 	{"port = 1\n[akin]\n", ":2: there are no sections here, only 'key = value'"},
 	{"port = 1\n  [akin]\nthreads = x\n", ":2: there are no sections here, only 'key = value'"},
@@ -182,6 +199,35 @@ static void test_environment(void **state)
 	unsetenv("AKIN_SERVICE_HOST");
 }
 
+/* The variable of the application that Akin replaces: its true and false; ours is stronger. */
+static void test_enable_metrics(void **state)
+{
+	static const struct {
+		const char *theirs, *ours;
+		enum metrics want;
+	} cases[] = {
+		{"true", NULL, METRICS_ON}, {"True", NULL, METRICS_ON}, {"false", NULL, METRICS_OFF},
+		{"FALSE", NULL, METRICS_OFF}, {"false", "on", METRICS_ON}, {"true", "off", METRICS_OFF},
+	};
+	struct settings s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		settings_default(&s);
+		s.metrics = cases[i].want == METRICS_ON ? METRICS_OFF : METRICS_ON;	/* as a file might say */
+		setenv("ENABLE_METRICS", cases[i].theirs, 1);
+		if (cases[i].ours)
+			setenv("AKIN_METRICS", cases[i].ours, 1);
+		assert_true(settings_environment(&s, &why));
+		assert_int_equal(s.metrics, cases[i].want);
+		unsetenv("AKIN_METRICS");
+	}
+	setenv("ENABLE_METRICS", "1", 1);
+	assert_false(settings_environment(&s, &why));
+	assert_string_equal(why.text, "ENABLE_METRICS must be true or false, not '1'");
+	unsetenv("ENABLE_METRICS");
+}
+
 static void test_rules_between(void **state)
 {
 	struct settings s;
@@ -222,6 +268,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),	cmocka_unit_test(test_a_file),
 		cmocka_unit_test(test_bad_files),	cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_no_text),		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_enable_metrics),
 		cmocka_unit_test(test_rules_between),	cmocka_unit_test(test_print),
 	};
 

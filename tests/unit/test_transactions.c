@@ -27,10 +27,11 @@ static void test_examples_name_file_line_rule_and_value(void **state)
 	how.examples = 1;
 	t = taken(&how);
 	transactions_free(&t);
-	assert_non_null(strstr(notes, ":3: "));
+	assert_non_null(strstr(notes, ":3: "));		/* one of each reason, whatever is frequent */
 	assert_non_null(strstr(notes, ":4: "));
-	assert_null(strstr(notes, ":6: "));
-	assert_null(strstr(notes, ":7: "));
+	assert_non_null(strstr(notes, ":6: "));
+	assert_non_null(strstr(notes, ":7: "));
+	assert_null(strstr(notes, ":8: "));
 }
 
 static void test_max_bad_and_strict(void **state)

@@ -1,0 +1,37 @@
+/* waiting.h - a thread's waits for its client: how long they may take in all, and how an idle one is called off. */
+#ifndef AKIN_WAITING_H
+#define AKIN_WAITING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What one thread waits for. Zero-initialised, it waits for nothing yet. */
+struct waiting {
+	_Atomic int state;		/* whether it sits in an idle wait; waiting.c has the values */
+	_Atomic int64_t since;		/* ms; when waiting_from() was called */
+	int64_t deadline;		/* ms; no read or write of the connection waits beyond */
+	int fd;				/* the connection, since it was first read or idle */
+	bool idle;			/* nothing has been read since waiting_from() */
+	bool ended;			/* an idle wait was called off: the connection has to end */
+	bool full;			/* the last read filled all the room it was given */
+};
+
+/* This thread's poll() and recv() go by *w from now on. */
+void waiting_as(struct waiting *w);
+
+/* A wait for a request begins: allowed ms in all. idle: it may be called off until the first byte comes. */
+void waiting_from(struct waiting *w, uint32_t allowed, bool idle);
+/* What comes now may take so long, from now. */
+void waiting_allow(struct waiting *w, uint32_t allowed);
+
+/* Read away what has come and nobody wants, for a close over unread bytes would take the answer back. */
+void waiting_discard(struct waiting *w);
+
+/* Any thread: end w's wait if it is an idle one, as if its client had nothing more to say. True: it was, and the
+ * connection will be closed by its thread. */
+bool waiting_call_off(struct waiting *w);
+/* Any thread: is it in an idle wait right now? Only a hint. */
+bool waiting_idle(const struct waiting *w);
+
+#endif
