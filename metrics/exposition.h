@@ -15,6 +15,7 @@ struct exposition {
 	bool openmetrics;		/* else the text format */
 	bool exact;			/* status="404" instead of "4xx", where statuses are counted one by one */
 	const char *prefix;		/* of the http_ families, "" for none */
+	int listener;			/* the listening socket; -1: not known */
 	uint32_t excluded;		/* handlers left out of the http_ families, as 1 << enum handler */
 };
 

@@ -138,8 +138,8 @@
 	  "Threads that have a connection, idle or not, and so can't take another one, by worker.") \
 	X(connections_active, GAUGE, ONE, "", "akin_connections_active", "worker", \
 	  "Connections accepted and not closed, by worker.") \
-	X(connections_waiting, GAUGE, COMPUTED, "", "akin_connections_waiting", "worker", \
-	  "Connections accepted that no thread has taken on yet, by worker.") \
+	X(connections_waiting, GAUGE, COMPUTED, "", "akin_connections_waiting", "", \
+	  "Connections that wait in the listening socket's queue for a worker with a free thread.") \
 	X(connections_accepted, COUNTER, ONE, "", "akin_connections_accepted_total", "worker", \
 	  "Connections accepted, by worker.") \
 	X(connections_refused, COUNTER, BY_REFUSAL, "", "akin_connections_refused_total", "reason", \

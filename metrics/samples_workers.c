@@ -1,7 +1,10 @@
 /* samples_workers.c - the processes: what the kernel knows of their sum, and what each worker says of its threads and
  * connections. */
 #include <stddef.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "page.h"
 
@@ -120,16 +123,15 @@ void samples_threads_busy(struct page *p) { by_slot(p, offsetof(struct counters,
 void samples_connections_active(struct page *p) { by_slot(p, offsetof(struct counters, connections_active)); }
 void samples_connections_accepted(struct page *p) { by_slot(p, offsetof(struct counters, connections_accepted)); }
 
-/* A connection is active before a thread is busy with it, and the thread is free before it is closed; but the two are
- * not read at one time. */
+/* No worker accepts what it has no thread for, so what waits is in the kernel's queue, which is one for all. Of a
+ * listening socket, tcpi_unacked is the length of that queue. */
 void samples_connections_waiting(struct page *p)
 {
-	for (uint32_t i = 0; i < board_slots(p->board); i++) {
-		const struct counters *c = board_counters(p->board, i);
-		uint64_t busy = LOAD(c->threads_busy), active = LOAD(c->connections_active);
+	struct tcp_info info;
+	socklen_t len = sizeof info;
 
-		by_worker(p, i, active > busy ? active - busy : 0);
-	}
+	if (p->e->listener >= 0 && getsockopt(p->e->listener, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
+		page_value(p, info.tcpi_unacked);
 }
 
 void samples_connections_refused(struct page *p)

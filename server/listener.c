@@ -286,6 +286,7 @@ static void take_over_placeholder(const struct mg_context *context)
 		return;
 	int fd = bind_find_loopback(port.port, inherited);
 
+	serve_listening(fd);	/* before the first request can come */
 	if (fd >= 0 && dup3(inherited, fd, O_CLOEXEC) == fd)
 		listener = fd;
 }

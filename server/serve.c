@@ -32,6 +32,7 @@ static void open_exposition(void)
 		.board = board,
 		.exact = settings->metrics_status == METRICS_EXACT,
 		.prefix = prefix,
+		.listener = -1,
 	};
 	counters_handlers(settings->metrics_exclude, &exposition.excluded, &bad, &len);
 }
@@ -42,6 +43,11 @@ void serve_open(const struct settings *s, struct board *b)
 	board = b;
 	counters = s->metrics == METRICS_ON ? board_own_counters(b) : NULL;
 	open_exposition();
+}
+
+void serve_listening(int fd)
+{
+	exposition.listener = fd;
 }
 
 void serve_thread_free(struct serve_thread *t)

@@ -24,6 +24,9 @@ void serve_thread_free(struct serve_thread *t);
 /* Once in a worker, before its first request. Both are borrowed for the life of the process. */
 void serve_open(const struct settings *s, struct board *b);
 
+/* The socket whose queue /metrics tells of. */
+void serve_listening(int fd);
+
 /* A request's head has been read, or cannot be: it is in hand, and its clock starts. Then one of the two below. */
 void serve_begin(struct serve_thread *t);
 

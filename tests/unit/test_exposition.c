@@ -5,6 +5,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <ctype.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "small_packed.h"
 #include "../../metrics/counters.h"
@@ -30,9 +33,11 @@ static void write_as(const struct exposition *e)
 	exposition_write(e, append, page);
 }
 
+static int listening = -1;		/* a socket that nobody connects to */
+
 static void write_page(const struct board *b, const struct packed *p)
 {
-	write_as(&(struct exposition){.board = b, .packed = p, .prefix = ""});
+	write_as(&(struct exposition){.board = b, .packed = p, .prefix = "", .listener = listening});
 }
 
 static bool has_line(const char *line)
@@ -161,7 +166,7 @@ static unsigned lines_with(const char *what)
 
 static void settings_change_the_http_families(void **state)
 {
-	struct exposition e = {.board = *state, .prefix = "shop_web_", .exact = true,
+	struct exposition e = {.board = *state, .prefix = "shop_web_", .listener = -1, .exact = true,
 			       .excluded = 1u << HANDLER_USER | 1u << HANDLER_ROOT};
 
 	write_as(&e);
@@ -182,7 +187,7 @@ static void settings_change_the_http_families(void **state)
 /* What only OpenMetrics has, and what it calls otherwise. */
 static void openmetrics(void **state)
 {
-	write_as(&(struct exposition){.board = *state, .prefix = "", .openmetrics = true});
+	write_as(&(struct exposition){.board = *state, .prefix = "", .listener = listening, .openmetrics = true});
 	assert_line("# TYPE http_requests counter");
 	assert_line("http_requests_total{handler=\"none\",method=\"POST\",status=\"4xx\"} 6");
 	assert_line("http_requests_created{handler=\"none\",method=\"POST\",status=\"4xx\"} 1234567890");
@@ -220,15 +225,40 @@ static void workers_are_told_one_by_one(void **state)
 	assert_line("akin_threads{worker=\"2\"} 0");
 	assert_line("akin_threads_busy{worker=\"1\"} 3");
 	assert_line("akin_connections_active{worker=\"1\"} 5");
-	assert_line("akin_connections_waiting{worker=\"1\"} 2");
 	assert_line("akin_connections_accepted_total{worker=\"1\"} 21");
 	assert_line("akin_connections_refused_total{reason=\"descriptors\"} 2");
 	assert_line("akin_process_proportional_memory_bytes 5120");
-	c->connections_active = 2;		/* read later than the threads were: never below 0 */
 	atomic_store(&b->head->proportional, 0);
 	write_page(b, NULL);
-	assert_line("akin_connections_waiting{worker=\"1\"} 0");
 	assert_null(strstr(page, "akin_process_proportional_memory_bytes"));
+}
+
+/* Three connections that nobody accepts, on a socket of the test's own. */
+static void the_queue_of_the_socket_is_told(void **state)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof a;
+	int busy = socket(AF_INET, SOCK_STREAM, 0), client[3];
+
+	assert_int_equal(bind(busy, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(listen(busy, 8), 0);
+	assert_int_equal(getsockname(busy, (struct sockaddr *)&a, &len), 0);
+	for (int i = 0; i < 3; i++) {
+		client[i] = socket(AF_INET, SOCK_STREAM, 0);
+		assert_int_equal(connect(client[i], (struct sockaddr *)&a, sizeof a), 0);
+	}
+	write_as(&(struct exposition){.board = *state, .prefix = "", .listener = busy});
+	assert_line("akin_connections_waiting 3");
+	close(accept(busy, NULL, NULL));
+	write_as(&(struct exposition){.board = *state, .prefix = "", .listener = busy});
+	assert_line("akin_connections_waiting 2");
+	for (int i = 0; i < 3; i++)
+		close(client[i]);
+	close(busy);
+	write_page(*state, NULL);
+	assert_line("akin_connections_waiting 0");
+	write_as(&(struct exposition){.board = *state, .prefix = "", .listener = -1});
+	assert_null(strstr(page, "akin_connections_waiting"));
 }
 
 static void the_board_is_told(void **state)
@@ -445,12 +475,17 @@ static void the_form_is_right(void **state)
 
 int main(void)
 {
+	listening = socket(AF_INET, SOCK_STREAM, 0);
+	if (listen(listening, 1) != 0)
+		return 1;
+
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots_are_summed),
 		cmocka_unit_test(durations_are_cumulated),
 		cmocka_unit_test(settings_change_the_http_families),
 		cmocka_unit_test(openmetrics),
 		cmocka_unit_test(workers_are_told_one_by_one),
+		cmocka_unit_test(the_queue_of_the_socket_is_told),
 		cmocka_unit_test(the_board_is_told),
 		cmocka_unit_test(the_model_is_told),
 		cmocka_unit_test(the_list_is_right),
