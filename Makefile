@@ -102,6 +102,10 @@ bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
 	@$(PYTHON) tests/bench/bench.py $(BUILD)
 
+screenshots: etc/packages/build.need etc/packages/test.need etc/packages/screenshots.need
+	@$(SUBMAKE) all model
+	@$(PYTHON) tests/render/screenshots.py
+
 lint: etc/packages/build.need etc/packages/lint.need
 	@tests/lint $(ALL_C) $(wildcard */*.h tests/unit/*.h) -- $(MAN)
 
@@ -135,10 +139,11 @@ help:
 	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize)'
 	@echo 'make ui         fetch Swagger UI and ReDoc for /docs and /redoc (run and test do it, too)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
+	@echo 'make screenshots  the pictures of the dashboards, drawn again (five minutes)'
 	@echo 'make lint       style, static analysis, man pages, scripts'
 	@echo 'make install    under PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), MANDIR, DESTDIR; uninstall takes it away'
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize units sanitized bench lint docs install uninstall clean help ui .flags
+.PHONY: all model run test unit system sanitize units sanitized bench screenshots lint docs install uninstall clean help ui .flags
 .SECONDARY:
