@@ -60,6 +60,16 @@ static void tell_published(const struct generation *g)
 		 (unsigned long long)g->number, g->items, g->customers, g->bytes, (long long)g->took_ms);
 }
 
+/* A reload builds the next generation beside this one. Better said now than when the first SIGHUP fails. */
+static void check_room(const struct generation *g)
+{
+	uint64_t room = segment_room();
+
+	if (room < g->bytes)
+		log_line(LOG_WARN, "a reload will need about %zu bytes for a second generation, and /dev/shm has %llu free: "
+			 "make it larger (a container's shm_size)", g->bytes, (unsigned long long)room);
+}
+
 static bool open_memory(struct master *m, struct fault *why)
 {
 	unsigned removed = segment_sweep();
@@ -70,6 +80,7 @@ static bool open_memory(struct master *m, struct fault *why)
 	    generation_publish(&m->board, m->settings->model, &m->generation, why) != RELOAD_OK)
 		return false;
 	tell_published(&m->generation);
+	check_room(&m->generation);
 	return true;
 }
 
