@@ -66,8 +66,8 @@ static void check_room(const struct generation *g)
 	uint64_t room = segment_room();
 
 	if (room < g->bytes)
-		log_line(LOG_WARN, "a reload will need about %zu bytes for a second generation, and /dev/shm has %llu free: "
-			 "make it larger (a container's shm_size)", g->bytes, (unsigned long long)room);
+		log_line(LOG_WARN, "a reload will need about %zu bytes for a second generation, and /dev/shm has %llu "
+			 "free: make it larger (a container's shm_size)", g->bytes, (unsigned long long)room);
 }
 
 static bool open_memory(struct master *m, struct fault *why)
