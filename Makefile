@@ -33,7 +33,7 @@ UNITS       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 PREP_LIBS   := -llz4 -lxxhash -ljansson -lm
 SERVER_LIBS := -lcivetweb -llz4 -lxxhash -ljansson -linih -lm
 
-SUBMAKE = $(MAKE) --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+SUB = --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 DATA  := tests/data/online-retail/OnlineRetail.csv.lz4
 MODEL := $(BUILD)/online-retail.model
@@ -67,16 +67,16 @@ $(MODEL): $(DATA) $(BUILD)/akin-prep
 model: $(MODEL)
 
 run: etc/packages/build.need etc/packages/run.need
-	@$(SUBMAKE) all model
+	@$(MAKE) $(SUB) all model
 	@printf 'Try, from another terminal (Ctrl-C here stops the server):\n\n'
 	@printf '  curl %s\n' "'http://localhost:$(PORT)/predict/item/85123A?n=5'" \
-		"'http://localhost:$(PORT)/predict/user/12350?n=5&details=true'" "http://localhost:$(PORT)/model"
+		"'http://localhost:$(PORT)/predict/user/12350?n=1&details=true'" "http://localhost:$(PORT)/metrics"
 	@echo
-	@exec $(BUILD)/akin-server --model $(MODEL) --port $(PORT)
+	@exec $(BUILD)/akin-server -c etc/akin.conf --model $(MODEL) --port $(PORT)
 
 test: etc/packages/build.need etc/packages/test.need
-	@$(SUBMAKE) all units
-	@$(SUBMAKE) sanitized
+	@$(MAKE) $(SUB) all units
+	@$(MAKE) $(SUB) sanitized
 	@$(PYTHON) tests/run.py --unit --system $(BUILD) $(BUILD)/asan
 unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
@@ -86,10 +86,10 @@ sanitize: sanitized
 	@$(PYTHON) tests/run.py --unit --system $(BUILD)/asan
 units: $(UNITS)
 sanitized:
-	@$(SUBMAKE) BUILD=$(BUILD)/asan CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units
+	@$(MAKE) $(SUB) BUILD=$(BUILD)/asan CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units
 
 bench: etc/packages/build.need etc/packages/bench.need
-	@$(SUBMAKE) all model $(BUILD)/bench/constant
+	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
 	@$(PYTHON) tests/bench/bench.py $(BUILD)
 
 lint: etc/packages/build.need etc/packages/lint.need

@@ -9,15 +9,15 @@ static const struct {
 	const char *const aliases[16];	/* folded, NULL behind the last */
 } roles[ROLES] = {
 	[ROLE_CUSTOMER] = {"customer", true,
-			   {"customerid", "customer", "customerno", "customernumber", "customercode", "user", "userid",
-			    "client", "clientid", "buyer", "buyerid", "visitorid"}},
+			   {"customerid", "customer", "customerno", "customernumber", "customercode", "user",
+			    "userid", "client", "clientid", "buyer", "buyerid", "visitorid"}},
 	[ROLE_ITEM] = {"item", true,
 		       {"stockcode", "item", "itemid", "itemcode", "itemno", "product", "productid", "productcode",
 			"sku", "article", "articleid"}},
 	[ROLE_QUANTITY] = {"quantity", false, {"quantity", "qty", "units"}},
 	[ROLE_DATE] = {"date", false,
-		       {"invoicedate", "date", "datetime", "timestamp", "orderdate", "purchasedate", "transactiondate",
-			"eventtime"}},
+		       {"invoicedate", "date", "datetime", "timestamp", "orderdate", "purchasedate",
+			"transactiondate", "eventtime"}},
 	[ROLE_DESCRIPTION] = {"description", false,
 			      {"description", "name", "title", "itemname", "itemdescription", "productname",
 			       "productdescription"}},
@@ -94,6 +94,11 @@ bool columns_wish(struct column_wishes *w, const char *spec, struct fault *why)
 	return true;
 }
 
+static const char *show_name(char *out, size_t cap, struct text name)
+{
+	return fault_quote(out, cap, name.at, name.len);
+}
+
 /* The header's names, as many as fit, for an error line. */
 static const char *show_names(char *out, size_t cap, const struct text *names, uint32_t n)
 {
@@ -104,8 +109,7 @@ static const char *show_names(char *out, size_t cap, const struct text *names, u
 		char one[48];
 		size_t len;
 
-		fault_quote(one, sizeof one, names[i].at, names[i].len);
-		len = strlen(one);
+		len = strlen(show_name(one, sizeof one, names[i]));
 		if (at + len + 8 > cap) {
 			memcpy(out + at, ", ...", 6);
 			break;
@@ -150,10 +154,11 @@ static bool find_role(struct columns *c, enum role r, const struct text *names, 
 		if (!goes_by(r, names[i], w) || (!wished->at && wished_elsewhere(r, names[i], w)))
 			continue;
 		if (c->at[r] != COLUMNS_NONE)
-			return fault_set(why, "the %s must be one column, but columns %u '%s' and %u '%s' both fit; say which "
-					 "with --columns %s=NAME", roles[r].role, c->at[r] + 1,
-					 fault_quote(one, sizeof one, names[c->at[r]].at, names[c->at[r]].len), i + 1,
-					 fault_quote(two, sizeof two, names[i].at, names[i].len), roles[r].role);
+			return fault_set(why,
+					 "the %s must be one column, but columns %u '%s' and %u '%s' both fit; "
+					 "say which with --columns %s=NAME",
+					 roles[r].role, c->at[r] + 1, show_name(one, sizeof one, names[c->at[r]]), i + 1,
+					 show_name(two, sizeof two, names[i]), roles[r].role);
 		c->at[r] = i;
 	}
 	if (c->at[r] != COLUMNS_NONE || (!roles[r].needed && !wished->at))
@@ -161,8 +166,9 @@ static bool find_role(struct columns *c, enum role r, const struct text *names, 
 	show_names(all, sizeof all, names, c->count);
 	if (wished->at)
 		return fault_set(why, "no column is named '%s', which --columns wants as the %s; the header has: %s",
-				 fault_quote(one, sizeof one, wished->at, wished->len), roles[r].role, all);
-	return fault_set(why, "no column is known as the %s; say which with --columns %s=NAME; the header has: %s",
+				 show_name(one, sizeof one, *wished), roles[r].role, all);
+	return fault_set(why,
+			 "no column is known as the %s; say which with --columns %s=NAME; the header has: %s",
 			 roles[r].role, roles[r].role, all);
 }
 

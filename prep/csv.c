@@ -29,7 +29,7 @@ static void seek(struct csv *c, size_t pos)
 	c->mask = c->block < c->end ? window_mask(c, c->block) & (~UINT64_C(0) << (pos - c->block)) : 0;
 }
 
-/* Move what is left to the front and get a block more. A pipe gives little at a time: ask until the block is full. */
+/* Move what is left to the front and get a block more. A pipe gives little at a time: ask till the block is full. */
 static bool refill(struct csv *c, struct fault *why)
 {
 	size_t left = c->end - c->pos;
@@ -87,11 +87,10 @@ void csv_start(struct csv *c, size_t skip, char delimiter)
 	seek(c, c->pos + skip);
 }
 
-static void add_field(struct csv *c, size_t from, size_t to)
+static void put_field(struct csv *c, unsigned n, size_t from, size_t to)
 {
-	if (c->fields < CSV_COLUMNS_MAX)
-		c->field[c->fields] = (struct csv_field){(uint32_t)from, (uint32_t)to};
-	c->fields++;
+	if (n < CSV_COLUMNS_MAX)
+		c->field[n] = (struct csv_field){(uint32_t)from, (uint32_t)to};
 }
 
 /* The end of a record's last field, whose line feed (or end of input) is at `at`. */
@@ -115,7 +114,7 @@ static int check_fields(struct csv *c)
 	return CSV_RECORD;
 }
 
-/* The record from start is split; its line feed is at `at` (or the input ends there). block and mask are past it. */
+/* The record from start is split; its line feed, or the input's end, is at `at`. block and mask are past it. */
 static int plain_end(struct csv *c, size_t start, size_t from, size_t at)
 {
 	size_t to = before_cr(c, from, at);
@@ -124,7 +123,7 @@ static int plain_end(struct csv *c, size_t start, size_t from, size_t at)
 	c->pos = at < c->end ? at + 1 : at;
 	if (c->fields == 0 && from == to)
 		return BLANK;
-	add_field(c, from, to);
+	put_field(c, c->fields++, from, to);
 	return at - start > CSV_FIELD_MAX ? check_fields(c) : CSV_RECORD;
 }
 
@@ -134,19 +133,20 @@ static int plain_record(struct csv *c)
 	const size_t start = c->pos;
 	size_t block = c->block, from = start;
 	uint64_t mask = c->mask;
+	unsigned n = 0;
 
-	c->fields = 0;
 	for (;;) {
 		while (mask) {
 			size_t at = block + (unsigned)__builtin_ctzll(mask);
 
 			mask &= mask - 1;
 			if (buf[at] == delimiter) {
-				add_field(c, from, at);
+				put_field(c, n++, from, at);
 				from = at + 1;
 			} else if (buf[at] == '\n') {
 				c->block = block;
 				c->mask = mask;
+				c->fields = n;
 				return plain_end(c, start, from, at);
 			} else {
 				return PLAIN_QUOTE;
@@ -163,6 +163,7 @@ static int plain_record(struct csv *c)
 		return CSV_END;
 	c->block = block;
 	c->mask = 0;
+	c->fields = n;
 	return plain_end(c, start, from, c->end);
 }
 
@@ -204,15 +205,14 @@ static int closing_quote(struct csv *c, size_t start, size_t open, size_t *close
 		if (!quote)
 			break;
 		at = (size_t)(quote - c->buf);
-		if (at + 1 == c->end && !c->ended)
-			return STARVED;
-		if (at + 1 == c->end || c->buf[at + 1] != '"') {
+		if (at + 1 == c->end || c->buf[at + 1] != '"') {	/* at the end, quoted_record() sees to it */
 			*close = at;
 			return CSV_RECORD;
 		}
 	}
 	if (limit < c->end)
-		return refuse_line(c, memchr(c->buf + open, '\n', limit - open) ? CSV_BAD_QUOTE : CSV_LONG_FIELD,
+		return refuse_line(c,
+				   memchr(c->buf + open, '\n', limit - open) ? CSV_BAD_QUOTE : CSV_LONG_FIELD,
 				   start, open);
 	return c->ended ? refuse_line(c, CSV_BAD_QUOTE, start, open) : STARVED;
 }
@@ -274,7 +274,7 @@ static int quoted_record(struct csv *c)
 				at++;
 			if (at < c->end && buf[at] != c->scan.delimiter && buf[at] != '\n')
 				return refuse_line(c, CSV_BAD_QUOTE, start, from);
-			add_field(c, from + 1, to);
+			put_field(c, c->fields++, from + 1, to);
 		} else {
 			at = bare_end(c, from);
 			to = at < c->end && buf[at] != '\n' ? at : before_cr(c, from, at);
@@ -282,7 +282,7 @@ static int quoted_record(struct csv *c)
 				return refuse_line(c, CSV_LONG_FIELD, start, from);
 			if (at == c->end && !c->ended)
 				return STARVED;
-			add_field(c, from, to);
+			put_field(c, c->fields++, from, to);
 		}
 		if (at == c->end || buf[at] == '\n')
 			return quoted_end(c, start, at);

@@ -7,8 +7,8 @@
 
 #define DAY 86400
 
-/* A packed date: bit 62, and below it year, the two numbers, second of the day. No time before the year 10^11 has
- * bit 62 set without bit 63, which is what makes it distinguishable. */
+/* A packed date: bit 62, and below it year, the two numbers, second of the day. It is above every time, as times end
+ * with the year 9999 or with 13 digits, and TRANSACTIONS_NO_TIME is negative. */
 #define PACKED	       (INT64_C(1) << 62)
 #define IS_PACKED(v)   ((v) >= PACKED)
 #define PACK(y, a, b, s) (PACKED | (int64_t)(y) << 32 | (int64_t)(a) << 26 | (int64_t)(b) << 20 | (s))
@@ -39,8 +39,9 @@ static int64_t seconds_of(unsigned year, unsigned month, unsigned day)
 {
 	static const uint16_t before_month[12] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
 	int64_t y = (int64_t)year - 1;	/* years that are over */
-	int64_t days = y * 365 + y / 4 - y / 100 + y / 400 + before_month[month - 1] + (month > 2 && is_leap(year));
+	int64_t days = y * 365 + y / 4 - y / 100 + y / 400 + before_month[month - 1];
 
+	days += month > 2 && is_leap(year);
 	return (days + day - 1 - 719162) * DAY;		/* 719162 days from 1 January of the year 1 to 1970 */
 }
 
@@ -167,8 +168,9 @@ static bool read_year_first(struct dates *d, struct cursor *c, unsigned year, in
 	char separator = *c->at++;
 	unsigned month, day, second;
 
-	if (!take_number(c, 2, &month) || !take(c, separator) || !take_number(c, 2, &day) || !take_time(c, &second) ||
-	    !is_date(year, month, day))
+	if (!take_number(c, 2, &month) || !take(c, separator) || !take_number(c, 2, &day))
+		return false;
+	if (!take_time(c, &second) || !is_date(year, month, day))
 		return false;
 	d->by_year++;
 	*value = seconds_of(year, month, day) + second;
@@ -180,8 +182,8 @@ static void prove(struct dates *d, enum dates_order order, struct text v, const 
 	char shown[48];
 
 	if (d->proof[order][0] == '\0')
-		snprintf(d->proof[order], sizeof d->proof[order], "%.200s:%llu '%s'", file, (unsigned long long)line,
-			 fault_quote(shown, sizeof shown, v.at, v.len));
+		snprintf(d->proof[order], sizeof d->proof[order], "%.200s:%llu '%s'", file,
+			 (unsigned long long)line, fault_quote(shown, sizeof shown, v.at, v.len));
 }
 
 static bool read_year_last(struct dates *d, struct text v, struct cursor *c, unsigned a, const char *file,
@@ -274,8 +276,10 @@ bool dates_decide(const struct dates *d, enum dates_order *order, struct fault *
 	else if (!d->by_order)
 		*order = DATES_ISO;
 	else if (mdy && dmy)
-		return fault_set(why, "dates must be all m/d/Y or all d/m/Y, but %s is a date only as the one and %s only as "
-				 "the other; --date-format decides", d->proof[DATES_MDY], d->proof[DATES_DMY]);
+		return fault_set(why,
+				 "dates must be all m/d/Y or all d/m/Y, but %s is a date only as the one and %s only "
+				 "as the other; --date-format decides",
+				 d->proof[DATES_MDY], d->proof[DATES_DMY]);
 	else
 		*order = mdy ? DATES_MDY : dmy ? DATES_DMY : DATES_UNKNOWN;
 	return true;
@@ -290,7 +294,8 @@ void dates_settle(int64_t *value, uint64_t n, enum dates_order order)
 			continue;
 		unsigned a = v >> 26 & 0x3f, b = v >> 20 & 0x3f, year = v >> 32 & 0xffff;
 
-		value[i] = seconds_of(year, order == DATES_DMY ? b : a, order == DATES_DMY ? a : b) + (v & 0xfffff);
+		value[i] = order == DATES_DMY ? seconds_of(year, b, a) : seconds_of(year, a, b);
+		value[i] += v & 0xfffff;
 	}
 }
 

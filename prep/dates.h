@@ -9,8 +9,8 @@
  *   d.m.Y               the day first, unless an order is set
  *   Y-m-d, Y/m/d, Y.m.d ISO 8601 and its like: always the year first; YYYYMMDD too
  *   seconds or milliseconds since 1970, of 9, 10 or 13 digits
- * each of the first three alone or followed by a space, a comma and a space, or T, and h:mm[:ss[.fraction]], then AM or PM, then Z, UTC, GMT
- * or an offset such as +01:00. Times are taken as written: zone and fraction are read over. */
+ * each of the first three alone or followed by a space, a comma and a space, or T, and h:mm[:ss[.fraction]], then AM
+ * or PM, then Z, UTC, GMT or an offset such as +01:00. Times are taken as written: zone and fraction are read over. */
 #ifndef AKIN_DATES_H
 #define AKIN_DATES_H
 
@@ -34,15 +34,15 @@ struct dates {
 /* "mdy", "dmy" or "iso" to d->set, NULL to DATES_UNKNOWN; the rest is zeroed. */
 bool dates_init(struct dates *d, const char *format, struct fault *why);
 
-/* Read a trimmed, not empty text. *value is a time, or a packed date for dates_settle(). False: not understood; no
- * date under any order that may hold. file and line are for the proof. */
+/* Read a trimmed, not empty text. *value is a time, or a packed date for dates_settle(). False: it is no date under
+ * any order that may hold. file and line are for the proof. */
 bool dates_read(struct dates *d, struct text v, const char *file, uint64_t line, int64_t *value);
 
 /* Is there a date that needs an order, and none proven or set yet? */
 bool dates_open_question(const struct dates *d);
 
-/* After the last row: the order, in d->set's terms; DATES_UNKNOWN when dates need one and nothing proves it, DATES_ISO
- * when none needs one. False: both orders are proven, *why names a date for each. */
+/* After the last row: the order that is set or proven; DATES_UNKNOWN when dates need one and nothing proves it,
+ * DATES_ISO when none needs one. False: both orders are proven, *why names a date for each. */
 bool dates_decide(const struct dates *d, enum dates_order *order, struct fault *why);
 
 /* Turn packed dates into times. Values that are times already stay. */

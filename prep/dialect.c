@@ -57,15 +57,18 @@ static struct text first_record(struct text head)
 static bool check_header(struct text header, struct fault *why)
 {
 	if (header.len > CSV_FIELD_MAX)
-		return fault_set(why, "the header line must be at most %d bytes; this is no CSV text, or a quote in it never "
-				 "ends", CSV_FIELD_MAX);
+		return fault_set(why,
+				 "the header line must be at most %d bytes; this is no CSV text, or a quote in it "
+				 "never ends",
+				 CSV_FIELD_MAX);
 	for (size_t i = 0; i < header.len; i++) {
 		uint8_t c = (uint8_t)header.at[i];
 
 		if (c == '\r' && i + 1 < header.len && header.at[i + 1] != '\n')
-			return fault_set(why, "lines must end in LF or CR LF, but the header has a CR alone at byte %zu", i);
+			return fault_set(why, "lines must end in LF or CR LF, but byte %zu is a CR alone", i);
 		if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
-			return fault_set(why, "must be CSV text with a header, but byte %zu is 0x%02x: binary data", i, c);
+			return fault_set(why, "must be CSV text with a header, but byte %zu is 0x%02x: binary data",
+					 i, c);
 	}
 	return true;
 }
@@ -100,7 +103,7 @@ bool dialect_find(struct dialect *d, struct text head, char delimiter, struct fa
 	if (!check_header(header, why))
 		return false;
 	if (delimiter == '"' || delimiter == '\n' || delimiter == '\r' || (delimiter & 0x80))
-		return fault_set(why, "the delimiter must be one ASCII character other than a quote and a line end, not 0x%02x",
+		return fault_set(why, "the delimiter must be ASCII and neither quote nor line end, not 0x%02x",
 				 (unsigned)(uint8_t)delimiter);
 	d->delimiter = delimiter ? delimiter : most_frequent(header);
 	return true;

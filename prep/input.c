@@ -94,7 +94,7 @@ static bool open_descriptor(struct input *in, const char *path, struct fault *wh
 	if (S_ISDIR(st.st_mode))
 		return fault_set(why, "%s: must be a file, not a directory", in->name);
 	if (S_ISREG(st.st_mode))
-		(void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL);	/* advice: not taking it is no failure */
+		(void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL);	/* advice only */
 	return true;
 }
 
@@ -120,8 +120,8 @@ static bool read_frames(struct input *in, char *to, size_t cap, size_t *got, str
 			if (!read_some(in, f->packed, sizeof f->packed, &f->len, why))
 				return false;
 			if (f->len == 0 && f->inside)
-				return fault_set(why, "%s: the LZ4 frame is cut short after %llu bytes", in->name,
-						 (unsigned long long)in->bytes_in);
+				return fault_set(why, "%s: the LZ4 frame is cut short after %llu bytes",
+						 in->name, (unsigned long long)in->bytes_in);
 			if (f->len == 0)
 				return true;
 		}
@@ -130,7 +130,8 @@ static bool read_frames(struct input *in, char *to, size_t cap, size_t *got, str
 
 		if (LZ4F_isError(hint))
 			return fault_set(why, "%s: the LZ4 frame is damaged near byte %llu: %s", in->name,
-					 (unsigned long long)(in->bytes_in - f->len + f->at), LZ4F_getErrorName(hint));
+					 (unsigned long long)(in->bytes_in - f->len + f->at),
+					 LZ4F_getErrorName(hint));
 		f->at += used;
 		f->inside = hint != 0;
 		*got = made;

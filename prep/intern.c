@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL		/* the texts are short: a call each would cost as much as the hash */
 #include <xxhash.h>
 
 #define FIRST_TABLE 1024
@@ -41,12 +42,12 @@ static bool table_grow(struct intern *t)
 /* Room for one more start, counting the one behind the last text. */
 static bool starts_grow(struct intern *t)
 {
-	uint32_t cap = t->start_cap == 0 ? FIRST_TEXTS : t->start_cap > UINT32_MAX / 2 ? UINT32_MAX : t->start_cap * 2;
+	uint32_t old = t->start_cap, cap = old == 0 ? FIRST_TEXTS : old > UINT32_MAX / 2 ? UINT32_MAX : old * 2;
 	uint64_t *start = realloc(t->start, (size_t)cap * sizeof *start);
 
 	if (!start)
 		return false;
-	if (t->start_cap == 0)
+	if (old == 0)
 		start[0] = 0;
 	t->start = start;
 	t->start_cap = cap;

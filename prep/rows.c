@@ -134,7 +134,8 @@ static bool keep(struct rows *r, const struct csv *c, struct row *row, struct fa
 	if (ok && row->item_number == MODEL_NONE)
 		ok = intern_put(&t->items, row->item.at, row->item.len, &row->item_number) &&
 		     add_item(t, row->item_number);
-	if (ok && r->columns.at[ROLE_DESCRIPTION] != COLUMNS_NONE && t->description_of[row->item_number] == UINT32_MAX)
+	if (ok && r->columns.at[ROLE_DESCRIPTION] != COLUMNS_NONE &&
+	    t->description_of[row->item_number] == UINT32_MAX)
 		ok = describe(r, c, row->item_number);
 	if (!ok)
 		return fault_set(why, "%s:%llu: out of memory for one more customer or item", r->file,

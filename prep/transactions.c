@@ -78,8 +78,6 @@ static bool read_header(struct pass *p, struct fault *why)
 	struct dialect dialect;
 	struct csv *c = &p->csv;
 
-	if (csv_window(c).len == 0)
-		return fault_set(why, "%s: must be CSV text with a header, but is empty", file);
 	if (!dialect_find(&dialect, csv_window(c), p->how->delimiter, why))
 		return fault_at(why, "%s", file);
 	csv_start(c, dialect.skip, dialect.delimiter);
@@ -117,7 +115,7 @@ static bool read_rows(struct pass *p, struct fault *why)
 	if (t->rows_read == before)
 		note(p, "%s: has a header but no rows", p->rows.file);
 	if (at[ROLE_QUANTITY] == COLUMNS_NONE)
-		note(p, "%s: no quantity column: every row counts as bought", p->rows.file);
+		note(p, "%s: no quantity column, every row counts as bought", p->rows.file);
 	return true;
 }
 

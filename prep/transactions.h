@@ -41,8 +41,8 @@ struct transactions {
 	uint64_t rows;			/* kept */
 	uint32_t *customer;		/* [rows] number in customers */
 	uint32_t *item;			/* [rows] number in items */
-	int64_t *time;			/* [rows] seconds since 1970 as written (no zone), or TRANSACTIONS_NO_TIME for a row
-					 * whose date is empty; NULL: no dates, recency off */
+	int64_t *time;			/* [rows] seconds since 1970 as written (no zone), TRANSACTIONS_NO_TIME for a
+					 * row without a date; NULL: no dates at all, recency off */
 	struct intern descriptions;	/* distinct texts */
 	uint32_t *description_of;	/* [items] number in descriptions: the item's first non-empty one, or UINT32_MAX */
 
@@ -51,10 +51,11 @@ struct transactions {
 	uint64_t bytes_read;		/* after decompression */
 	uint64_t dropped[DROPS];
 	uint64_t undated;		/* kept rows without a time though others have one */
-	uint64_t transcoded;		/* ids of kept rows and stored descriptions that were no UTF-8: Windows-1252 */
-	const char *recency_off;	/* why time is NULL: "no date column", "no row has a date", "ambiguous dates …"; else NULL. A literal */
-	const char *date_format;	/* what was found or set: "m/d/Y", "d/m/Y", "d.m.Y", "ISO 8601", "seconds
-					 * since 1970"; NULL without dates */
+	uint64_t transcoded;		/* ids of kept rows, and descriptions stored, taken as Windows-1252 */
+	const char *recency_off;	/* why time is NULL: "no date column", "no row has a date", "ambiguous dates…",
+					 * "dates are not to be read"; else NULL. A literal */
+	const char *date_format;	/* what was found or set: "m/d/Y", "d/m/Y", "d.m.Y", "ISO 8601",
+					 * "seconds since 1970"; NULL without dates */
 	char sources[8][256];		/* names as given, "-" for stdin; the first eight */
 	uint64_t source_digest[8];	/* XXH3-64 of the bytes as read, before decompression */
 	unsigned source_count;		/* all of them */
@@ -70,8 +71,8 @@ struct reading {
 	double max_bad;			/* share of malformed rows that refuses the input; 0.10 is the default */
 	bool strict;			/* the first malformed row refuses it */
 	bool quiet;
-	unsigned examples;		/* rows to show as file:line, of those that do not count and again of the malformed
-					 * ones; 5 is the default */
+	unsigned examples;		/* rows to show as file:line, so many of the sound ones that do not count and
+					 * so many of the malformed; 5 is the default */
 	void (*note)(void *of, const char *line); /* one line about the input (an example, a warning); may be NULL */
 	void (*progress)(void *of, uint64_t done, uint64_t total); /* bytes; total 0 when not known; may be NULL */
 	void *of;

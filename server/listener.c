@@ -38,6 +38,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "accept.h"
@@ -291,18 +292,24 @@ static void *on_thread(const struct mg_context *context, int type)
 	return seat;
 }
 
-/* civetweb goes on with fewer threads when it can't have all; we don't. */
+/* civetweb goes on with fewer threads when it can't have all; we don't. All that there will be have been created when
+ * mg_start() returns, and none ever ends; /proc counts them, as links of a folder. Then each tells that it runs. */
 static bool all_up(struct fault *why)
 {
 	struct timespec deadline;
+	struct stat tasks;
+	unsigned long want = settings->threads + 2ul;	/* this thread and the accept thread */
 
+	if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 2 && tasks.st_nlink - 2 < want)
+		return fault_set(why, "only %lu of %u threads could be started", (unsigned long)tasks.st_nlink - 3,
+				 settings->threads);
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_sec += START_MS / 1000;
 	for (uint32_t i = 0; i < settings->threads + 1; i++) {
 		while (sem_timedwait(&up, &deadline) != 0) {
 			if (errno != EINTR)
-				return fault_set(why, "only %u of %u threads could be started", atomic_load(&seats_taken),
-						 settings->threads);
+				return fault_set(why, "only %u of %u threads came up in %d s", atomic_load(&seats_taken),
+						 settings->threads, START_MS / 1000);
 		}
 	}
 	return listener >= 0 || fault_set(why, "civetweb's listening socket was not found");
@@ -380,14 +387,16 @@ bool listener_backlog(void)
 {
 	struct pollfd p = {.fd = listener, .events = POLLIN};
 
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN);
+	return poll(&p, 1, 0) == 1 && p.revents == POLLIN;	/* a shut one is readable too, and hung up */
 }
 
-void listener_shut(void)
+void listener_shut(bool for_all)
 {
 	int never = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	accept_shut();
+	if (for_all)
+		shutdown(listener, SHUT_RDWR);
 	/* Without a descriptor the accept thread would spin on a readable listener until the process ends, which is
 	 * soon; it accepts nothing either way. */
 	if (never >= 0) {

@@ -18,8 +18,8 @@ bool listener_start(const struct settings *s, int socket, _Atomic uint32_t *answ
 void listener_drain(void);
 /* Are there connections that nobody has accepted yet? */
 bool listener_backlog(void);
-/* Take no more connections. */
-void listener_shut(void);
+/* Take no more connections. for_all: neither will anybody else, so new ones are refused rather than left waiting. */
+void listener_shut(bool for_all);
 
 /* What is in hand, for a worker that wants to leave. */
 struct listener_state {

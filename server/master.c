@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../metrics/counters.h"
@@ -195,6 +196,10 @@ static void drain(struct master *m, int number)
 
 	log_line(LOG_INFO, "SIG%s: stopping, %u workers have %u ms to drain", sigabbrev_np(number), workers, allowed);
 	atomic_store(&m->board.head->draining, 1);
+	/* The queue grows no more (clients' SYNs are dropped, and come again in a second), so that workers can empty
+	 * it, and no connection is reset that had been let in. Should it fail, a few may be. */
+	if (listen(m->listener, 0) != 0)
+		log_line(LOG_DEBUG, "the queue of new connections stays open: %s", strerror(errno));
 	workers_stop(&m->workers);
 	while (workers_alive(&m->workers) > 0) {
 		int64_t left = deadline - clock_ms();

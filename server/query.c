@@ -120,6 +120,8 @@ static bool is_name(struct reader r, const char *name)
 
 bool query_parse(struct query *q, struct text query, uint32_t default_n, uint32_t max_n)
 {
+	bool n_seen = false, details_seen = false;
+
 	*q = (struct query){.n = default_n};
 	if (!query.at)
 		return true;
@@ -132,10 +134,13 @@ bool query_parse(struct query *q, struct text query, uint32_t default_n, uint32_
 		struct reader name = {at, equals ? equals : stop, true};
 		struct reader value = {equals ? equals + 1 : stop, stop, true};
 
-		if (is_name(name, "n"))
-			q->n_fault = read_integer(value, max_n, &q->n);
-		else if (is_name(name, "details"))
-			q->details_fault = read_boolean(value, &q->details);
+		if (is_name(name, "n")) {
+			q->n_fault = n_seen ? QUERY_TWICE : read_integer(value, max_n, &q->n);
+			n_seen = true;
+		} else if (is_name(name, "details")) {
+			q->details_fault = details_seen ? QUERY_TWICE : read_boolean(value, &q->details);
+			details_seen = true;
+		}
 		at = stop + (stop < end);
 	}
 	return q->n_fault == QUERY_FINE && q->details_fault == QUERY_FINE;
@@ -180,6 +185,9 @@ static void refuse_one(struct answer *a, const char *name, enum query_fault faul
 		break;
 	case QUERY_TOO_LARGE:
 		refuse_limit(a, name, "less", "value_error.number.not_le", max);
+		break;
+	case QUERY_TWICE:
+		refuse(a, name, "ensure this value is given once", "value_error.twice");
 		break;
 	}
 	answer_text(a, "}");

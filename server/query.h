@@ -1,13 +1,21 @@
 /* query.h - the parameters of a prediction, read from the raw query string as FastAPI with pydantic 1 reads them.
  *
  * Pairs stand between '&', a name ends at its first '=', '+' is a space, %XX is decoded once and a malformed escape
- * is taken as it stands. Of a parameter given twice the last one counts. Others are ignored. */
+ * is taken as it stands. A parameter given twice is
+ * refused, where FastAPI takes the last one: which of the two was meant is a guess. Others are ignored. */
 #ifndef AKIN_QUERY_H
 #define AKIN_QUERY_H
 
 #include "http.h"
 
-enum query_fault { QUERY_FINE, QUERY_NO_INTEGER, QUERY_TOO_SMALL, QUERY_TOO_LARGE, QUERY_NO_BOOLEAN };
+enum query_fault {
+	QUERY_FINE,
+	QUERY_NO_INTEGER,
+	QUERY_TOO_SMALL,
+	QUERY_TOO_LARGE,
+	QUERY_NO_BOOLEAN,
+	QUERY_TWICE
+};
 
 struct query {
 	uint32_t n;

@@ -1,4 +1,4 @@
-/* settings.c - one table of settings, what each may be, and where they come from but for the file (settings_file.c).
+/* settings.c - one table of settings, what each may be, and all of their sources but the file (settings_file.c).
  *
  * Called by options.c before anything has a side effect. Every failure is a line "place: rule, value" in a fault. */
 #include "settings.h"
@@ -119,7 +119,8 @@ static bool set_row(struct settings *s, const struct row *r, const char *value, 
 	switch (r->type) {
 	case NUMBER:
 		if (!read_number(value, &number) || number < r->min || number > r->max)
-			return fault_set(why, "%s: %s must be %u to %u, not '%s'", place, r->key, r->min, r->max, shown);
+			return fault_set(why, "%s: %s must be %u to %u, not '%s'", place, r->key, r->min, r->max,
+					 shown);
 		memcpy(field(s, r), &number, sizeof number);
 		return true;
 	case WORD:
@@ -162,7 +163,8 @@ static size_t distance(const char *a, const char *b)
 		size_t corner = row[0]++;
 
 		for (size_t j = 1; j <= n; j++) {
-			size_t change = corner + (tolower((unsigned char)a[i]) != b[j - 1]), least = row[j] < row[j - 1] ? row[j] : row[j - 1];
+			size_t change = corner + (tolower((unsigned char)a[i]) != b[j - 1]);
+			size_t least = row[j] < row[j - 1] ? row[j] : row[j - 1];
 
 			corner = row[j];
 			row[j] = change < least + 1 ? change : least + 1;

@@ -161,8 +161,8 @@ static bool wait_for_events(const struct worker_start *w, int signals)
 }
 
 /* Take in what waits, close the door, answer what is in hand. The master limits it, by SIGKILL; an orphan limits
- * itself, from the moment it is one. */
-static void drain(const struct worker_start *w)
+ * itself, from the moment it is one. alone: the master goes on, and other workers with it. */
+static void drain(const struct worker_start *w, bool alone)
 {
 	struct pollfd lifeline = {.fd = w->lifeline, .events = POLLIN};
 	int64_t began = clock_ms(), now = began, quiet_since = began, orphan_since = INT64_MAX - LAST_MS;
@@ -172,7 +172,7 @@ static void drain(const struct worker_start *w)
 	listener_drain();
 	for (; listener_backlog() && now - began < BACKLOG_MS; now = clock_ms())
 		poll(NULL, 0, 1);
-	listener_shut();
+	listener_shut(!alone);
 	for (;; now = clock_ms()) {
 		struct listener_state l = listener_look();
 
@@ -201,8 +201,10 @@ _Noreturn void worker_run(const struct worker_start *w)
 	if (!listener_start(w->settings, w->listener, &board_own(w->board)->answered, &why))
 		give_up(&why);
 	set_state(w->board, WORKER_SERVING);
-	if (!wait_for_events(w, signals))
+	bool orphan = !wait_for_events(w, signals);
+
+	if (orphan)
 		log_line(LOG_WARN, "the master is gone, so this worker leaves");
-	drain(w);
+	drain(w, !orphan && !atomic_load(&w->board->head->draining));
 	_exit(0);
 }

@@ -150,8 +150,12 @@ class Server:
                                             env=environment(**(env or {})), cwd=folder)
         self.pid = self.process.pid
         self.token = None
-        if wait:
-            self.ready()
+        try:
+            if wait:
+                self.ready()
+        except BaseException:
+            self.kill()
+            raise
 
     def conf(self):
         """An empty configuration, so that nothing of the machine's own is read."""

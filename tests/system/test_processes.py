@@ -2,8 +2,10 @@
 import http.client
 import os
 import random
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 
@@ -152,6 +154,85 @@ def test_stop_finishes_what_it_has_begun(start, small, number):
     assert "AddressSanitizer" not in server.logged()
 
 
+class SlowReader:
+    """Asks for far more than the socket buffers hold and reads nothing, so that the request stays in hand."""
+
+    def __init__(self, server):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.settimeout(harness.PATIENCE)
+        self.socket.connect(("127.0.0.1", server.port))
+        one = b"GET /predict/user/12350?n=10000&details=true HTTP/1.1\r\nHost: x\r\n\r\n"
+        self.count = 24
+        self.socket.sendall(one * self.count)
+
+    def read(self):
+        """All that comes until the end; how many whole answers that is, and what is left over."""
+        parts = []
+        try:
+            while part := self.socket.recv(1 << 20):
+                parts.append(part)
+        except ConnectionResetError:
+            parts.append(b"(reset)")
+        rest, whole = b"".join(parts), 0
+        while rest:
+            head, blank, body = rest.partition(b"\r\n\r\n")
+            length = re.search(rb"Content-Length: (\d+)", head)
+            if not blank or len(body) < int(length[1]):
+                break
+            whole, rest = whole + 1, body[int(length[1]):]
+        return whole, rest
+
+    def close(self):
+        self.socket.close()
+
+
+def in_hand(server, count):
+    """The scrape itself is one."""
+    return lambda: server.metric("http_requests_inprogress") == count + 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_stop_finishes_an_answer_that_is_slow_to_be_taken(start, model, number):
+    server = start(model, max_n=10000)
+    reader = SlowReader(server)
+    until(in_hand(server, 1), "the answer to be in hand")
+    server.send(number)
+    until(lambda: "stopping" in server.logged(), "the drain to begin")
+    whole, rest = reader.read()
+    reader.close()
+    assert 1 <= whole <= reader.count and not rest, (whole, rest[:100])
+    assert server.process.wait(harness.PATIENCE) == 0
+
+
+def test_what_was_in_a_dead_workers_hands_is_told(start, model):
+    server = start(model, workers=1, max_n=10000)
+    reader = SlowReader(server)
+    until(in_hand(server, 1), "the answer to be in hand")
+    os.kill(server.workers()[0], signal.SIGKILL)
+    until(lambda: server.answers() and in_hand(server, 0)(), "nothing to be in hand")
+    assert server.metric("akin_requests_unanswered_total") in (1, 2)    # the scrape may not have been over either
+    reader.close()
+
+
+def test_a_reload_waits_for_nobody(start, model, tmp_path):
+    """An answer that is slow to be taken comes whole from the generation it began with; others have the new one."""
+    path = tmp_path / "served.model"
+    path.write_bytes(model.read_bytes())
+    server = start(path, workers=1, max_n=10000)
+    reader = SlowReader(server)
+    until(in_hand(server, 1), "the answer to be in hand")
+    for generation in range(2, 9):
+        server.hup()
+        assert server.generation() == generation
+        until(lambda: server.get("/predict/item/85123A").generation > 1, "a new generation here")
+    reader.socket.shutdown(socket.SHUT_WR)
+    whole, rest = reader.read()
+    reader.close()
+    assert whole == reader.count and not rest
+    until(lambda: server.get("/predict/item/85123A").generation == 8, "the newest generation", 5)
+
+
 def test_stop_is_bounded(start, small):
     """Idle connections and half a request do not keep it."""
     server = start(small(ROWS), stop_timeout_ms=1000)
@@ -182,7 +263,6 @@ def test_usr1_opens_the_log_again(start, small, tmp_path):
 
 
 def test_every_log_line_is_one_sentence(start, small):
-    import re
     server = start(small(ROWS))
     server.hup()
     os.kill(server.workers()[0], signal.SIGKILL)
@@ -250,7 +330,9 @@ def test_out_of_descriptors_and_back(start, small):
 # -- a full /dev/shm, in a mount namespace of our own -------------------------------------------------------------
 
 def small_shm(size):
-    return ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"', "sh"]
+    """Nothing of it can be seen outside. Not all of / is made private, since in a chroot / is no mount."""
+    return ["unshare", "-m", "--propagation", "unchanged", "sh", "-c",
+            f'mount --make-rprivate /dev && mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"', "sh"]
 
 
 def can_unshare():

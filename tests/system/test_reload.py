@@ -41,7 +41,7 @@ def shops(tmp_path_factory):
 def serving(start, shops, tmp_path):
     path = tmp_path / "served.model"
     path.write_bytes(shops[0].path.read_bytes())
-    return start(path, workers=2, threads=24)
+    return start(path, workers=2, threads=64)     # as many as connections, even in one worker
 
 
 class Load(threading.Thread):
@@ -169,7 +169,7 @@ def test_online_retail_under_load(start, model, expected, small, tmp_path):
     """From the real model to a small one and back while clients read deep rows of it."""
     path = tmp_path / "served.model"
     path.write_bytes(model.read_bytes())
-    server = start(path, max_n=10000)
+    server = start(path, max_n=10000, threads=64)
     item = "85123A"
     right = [o for o, _ in expected.similar_items(item)]
     other = small([("1", item), ("1", "B"), ("2", item)], "tiny.model")

@@ -185,7 +185,7 @@ static void *reader(void *none)
 
 static void test_readers_and_reloads(void **state)
 {
-	enum { THREADS = 6, RELOADS = 200 };
+	enum { THREADS = 6, RELOADS = 1500 };
 	pthread_t threads[THREADS];
 
 	(void)state;

@@ -18,6 +18,8 @@
 		"\"type\":\"value_error.number.not_ge\",\"ctx\":{\"limit_value\":1}}"
 #define LARGE	"{\"loc\":[\"query\",\"n\"],\"msg\":\"ensure this value is less than or equal to 100\"," \
 		"\"type\":\"value_error.number.not_le\",\"ctx\":{\"limit_value\":100}}"
+#define TWICE(name) "{\"loc\":[\"query\",\"" name "\"],\"msg\":\"ensure this value is given once\"," \
+		"\"type\":\"value_error.twice\"}"
 #define BOOLEAN "{\"loc\":[\"query\",\"details\"],\"msg\":\"value could not be parsed to a boolean\"," \
 		"\"type\":\"type_error.bool\"}"
 
@@ -42,10 +44,13 @@ static const struct {
 	{"n=1_0", 10, false, NULL},
 	{"x=1&n=7&y", 7, false, NULL},
 	{"N=9&nn=9&xn=9&n%00=9", DEFAULT_N, false, NULL},
-	{"n=3&n=4", 4, false, NULL},
-	{"n=abc&n=4", 4, false, NULL},
+	{"n=3&n=4", 0, false, TWICE("n")},
+	{"n=abc&n=4", 0, false, TWICE("n")},
+	{"n=4&x=5&%6e=4", 0, false, TWICE("n")},
+	{"n=4&n", 0, false, TWICE("n")},
+	{"n=4&n=4&n=4", 0, false, TWICE("n")},
 	{"n=4;details=1", 0, false, INTEGER},
-	{"n=4&n=abc", 0, false, INTEGER},
+	{"n=4&n=abc", 0, false, TWICE("n")},
 	{"n=", 0, false, INTEGER},
 	{"n", 0, false, INTEGER},
 	{"n=abc", 0, false, INTEGER},
@@ -90,8 +95,8 @@ static const struct {
 	{"details=no", DEFAULT_N, false, NULL},
 	{"details=F", DEFAULT_N, false, NULL},
 	{"details=n", DEFAULT_N, false, NULL},
-	{"details=true&details=no", DEFAULT_N, false, NULL},
-	{"details=maybe&details=1&n=2", 2, true, NULL},
+	{"details=true&details=no", 0, false, TWICE("details")},
+	{"details=maybe&details=1&n=2", 0, true, TWICE("details")},
 	{"details=", 0, false, BOOLEAN},
 	{"details", 0, false, BOOLEAN},
 	{"details=2", 0, false, BOOLEAN},

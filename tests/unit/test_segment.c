@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,6 +133,16 @@ static void test_no_room(void **state)
 	segment_close(&s);
 }
 
+/* A child that does not outlive a test that failed. */
+static pid_t fork_child(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
 /* Another master, in a process of its own. */
 struct other {
 	pid_t pid;
@@ -144,7 +155,7 @@ static void other_start(struct other *o)
 	int up[2];
 
 	assert_int_equal(pipe(up), 0);
-	o->pid = fork();
+	o->pid = fork_child();
 	if (o->pid == 0) {
 		struct segment board, model;
 		char token[SEGMENT_TOKEN + 1], name[SEGMENT_NAME_MAX];
@@ -189,11 +200,13 @@ static void test_sweep(void **state)
 	other_kill(&dead);
 
 	/* a model whose board is gone, and names that are only like ours */
+	segment_unlink("/akin.00000000.model.12");
 	assert_true(segment_create(&orphan, "/akin.00000000.model.12", 4096, 0, &why));
 	static const char *const foreign_names[] = {"/akin.0000000g.board", "/akin.000000000.board", "/akin.00000000.x",
 						    "/akin.00000000.model.", "/akin.00000000.model.1x"};
 
 	for (size_t i = 0; i < 5; i++) {
+		segment_unlink(foreign_names[i]);
 		assert_true(segment_create(&foreign, foreign_names[i], 4096, 0, &why));
 		segment_close(&foreign);
 	}
@@ -232,26 +245,37 @@ static void test_sweep(void **state)
 	segment_close(&orphan);
 }
 
-/* Masters that start and sweep at the same time: everyone gets a board and keeps it. */
+/* Sweep until killed. */
+static pid_t sweeper(void)
+{
+	pid_t pid = fork_child();
+
+	while (pid == 0)
+		segment_sweep();
+	return pid;
+}
+
+/* Masters that start while others sweep: everyone gets a board and keeps it. */
 static void test_starting_together(void **state)
 {
-	enum { MASTERS = 8, ROUNDS = 40 };
+	enum { MASTERS = 3, SWEEPERS = 3, ROUNDS = 1500 };
+	pid_t sweepers[SWEEPERS], masters[MASTERS];
+	int failed = 0;
 
 	(void)state;
+	for (int i = 0; i < SWEEPERS; i++)
+		sweepers[i] = sweeper();
 	for (int i = 0; i < MASTERS; i++) {
-		if (fork() == 0) {
+		masters[i] = fork_child();
+		if (masters[i] == 0) {
 			bool ok = true;
 
 			for (int round = 0; round < ROUNDS && ok; round++) {
 				struct segment board;
-				char token[SEGMENT_TOKEN + 1], name[SEGMENT_NAME_MAX];
+				char token[SEGMENT_TOKEN + 1];
 
-				segment_sweep();
-				ok = segment_own(&board, token, 4096, &why);
-				snprintf(name, sizeof name, "%s", board.name);
-				segment_sweep();
-				ok = ok && exists(name);
-				segment_unlink(name);
+				ok = segment_own(&board, token, 4096, &why) && exists(board.name);
+				segment_unlink(board.name);
 				segment_close(&board);
 			}
 			_exit(ok ? 0 : 1);
@@ -260,9 +284,14 @@ static void test_starting_together(void **state)
 	for (int i = 0; i < MASTERS; i++) {
 		int status;
 
-		assert_true(wait(&status) > 0);
-		assert_int_equal(status, 0);
+		assert_int_equal(waitpid(masters[i], &status, 0), masters[i]);
+		failed += status != 0;
 	}
+	for (int i = 0; i < SWEEPERS; i++) {
+		kill(sweepers[i], SIGKILL);
+		assert_int_equal(waitpid(sweepers[i], NULL, 0), sweepers[i]);
+	}
+	assert_int_equal(failed, 0);
 }
 
 int main(void)
