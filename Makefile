@@ -77,11 +77,14 @@ run: etc/packages/build.need etc/packages/run.need
 test: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) all units
 	@$(MAKE) $(SUB) sanitized
-	@$(PYTHON) tests/run.py --unit --system $(BUILD) $(BUILD)/asan
+	@$(PYTHON) tests/run.py --unit --system --container $(BUILD) $(BUILD)/asan
 unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
 system: all
 	@$(PYTHON) tests/run.py --system $(BUILD)
+container: etc/packages/build.need etc/packages/test.need
+	@$(SUBMAKE) all
+	@$(PYTHON) tests/run.py --container $(BUILD)
 sanitize: sanitized
 	@$(PYTHON) tests/run.py --unit --system $(BUILD)/asan
 units: $(UNITS)
@@ -117,12 +120,12 @@ clean:
 help:
 	@echo 'make            build akin-prep and akin-server in $(BUILD)/'
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
-	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize)'
+	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize container)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make lint       style, static analysis, man pages, scripts'
 	@echo 'make install    under PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), MANDIR, DESTDIR; uninstall takes it away'
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize units sanitized bench lint install uninstall clean help .flags
+.PHONY: all model run test unit system sanitize container units sanitized bench lint install uninstall clean help .flags
 .SECONDARY:
