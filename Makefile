@@ -83,7 +83,7 @@ unit: units
 system: all
 	@$(PYTHON) tests/run.py --system $(BUILD)
 container: etc/packages/build.need etc/packages/test.need
-	@$(SUBMAKE) all
+	@$(MAKE) $(SUB) all
 	@$(PYTHON) tests/run.py --container $(BUILD)
 sanitize: sanitized
 	@$(PYTHON) tests/run.py --unit --system $(BUILD)/asan
