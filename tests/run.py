@@ -63,7 +63,8 @@ def unit(build):
 def system(build, folder, arguments):
     report = build / f"{folder}.xml"
     report.unlink(missing_ok=True)
-    subprocess.run([sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", f"--junitxml={report}",
+    wrapper = [TOP / "tests/container/rooted"] if folder == "container" else []
+    subprocess.run([*wrapper, sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", f"--junitxml={report}",
                     TOP / "tests" / folder, *arguments], cwd=TOP, env={**os.environ, **SANITIZER, "AKIN_BUILD": str(build)})
     if not report.exists():
         return 0, 1
