@@ -5,8 +5,8 @@ usage: run.py [--unit] [--system] [--container] BUILD... [-- PYTEST-ARGUMENT...]
 
 Unit tests are the programs BUILD/unit/test_*; system tests are tests/system under pytest, told by AKIN_BUILD which
 programs to start; container tests are tests/container, which make their own build in an image and so are run once,
-whatever the number of builds. The last line, "N passed, N failed", counts both; the exit status is 0 only when nothing failed
-and something passed.
+whatever the number of builds. The last line, "N passed, N failed", counts all; the exit status is 0 only when nothing
+failed and something passed.
 """
 import os
 import pathlib
@@ -64,8 +64,8 @@ def system(build, folder, arguments):
     report = build / f"{folder}.xml"
     report.unlink(missing_ok=True)
     wrapper = [TOP / "tests/container/rooted"] if folder == "container" else []
-    subprocess.run([*wrapper, sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", f"--junitxml={report}",
-                    TOP / "tests" / folder, *arguments], cwd=TOP, env={**os.environ, **SANITIZER, "AKIN_BUILD": str(build)})
+    subprocess.run([*wrapper, sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider",
+                    f"--junitxml={report}", TOP / "tests" / folder, *arguments], cwd=TOP, env={**os.environ, **SANITIZER, "AKIN_BUILD": str(build)})
     if not report.exists():
         return 0, 1
     suite = xml.parse(report).getroot()[0]

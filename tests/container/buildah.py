@@ -61,14 +61,15 @@ def apt_settings():
 def base_tar():
     """Made once: it stays in build/ until the settings it was made with change."""
     sources, settings = apt_sources(), apt_settings()
-    key = hashlib.sha256("\n".join(sources + settings).encode()).hexdigest()[:16]
+    # as in Debian's image: no pages, no syncing, no translated descriptions
+    options = [*(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("man", "doc", "info", "locale")),
+               "--dpkgopt=force-unsafe-io", *(f"--aptopt={line}" for line in ('Acquire::Languages "none"', *settings))]
+    key = hashlib.sha256("\n".join(sources + options).encode()).hexdigest()[:16]
     tar, part = FOLDER / f"base.{key}.tar", FOLDER / "part.tar"
     if not tar.exists():
         for old in FOLDER.glob("*.tar"):
             old.unlink()
-        slim = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("man", "doc", "info", "locale")]
-        run("mmdebstrap", "-q", "--variant=minbase", *slim, *(f"--aptopt={line}" for line in settings), "bookworm", part,
-            *sources)
+        run("mmdebstrap", "-q", "--variant=minbase", *options, "bookworm", part, *sources)
         part.rename(tar)
     return tar
 

@@ -88,9 +88,10 @@ def test_size(container, capsys):
     """What is ours in it, and what Debian's."""
     def size(top):
         return sum(p.lstat().st_size for p in top.rglob("*") if p.is_file() and not p.is_symlink()) / 1e6
-    image, base = size(container().root), size(pathlib.Path(buildah.buildah("mount", buildah.buildah("from", buildah.BASE))))
+    image = size(container().root)
+    base = size(pathlib.Path(buildah.buildah("mount", buildah.buildah("from", buildah.BASE))))
     with capsys.disabled():
-        print(f"\nthe image: {image:.1f} MB, {base:.1f} MB of base and {image - base:.1f} MB of Akin, its model and libraries")
+        print(f"\nthe image: {image:.1f} MB, {base:.1f} MB of base, {image - base:.1f} MB of Akin, its model and libraries")
     assert image - base < 20
 
 
@@ -105,8 +106,8 @@ def test_it_serves(container, configuration, expected):
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
         assert re.search(rf"^Uid:(\t{USER}){{4}}$", status, re.M) and re.search(rf"^Gid:(\t{USER}){{4}}$", status, re.M)
         assert re.search(r"^CapEff:\t0+$", status, re.M), status
-    assert get(port, "/predict/item/85123A?n=5").json["data"] == {"85123A": [i for i, _ in expected.similar_items("85123A", 5)]}
-    assert get(port, "/predict/user/12350?n=5").json["data"] == {"12350": [i for i, _ in expected.for_customer("12350", 5)]}
+    for path, id, want in (("item", "85123A", expected.similar_items), ("user", "12350", expected.for_customer)):
+        assert get(port, f"/predict/{path}/{id}?n=5").json["data"] == {id: [other for other, _ in want(id, 5)]}
     assert b"http_requests_total" in get(port, "/metrics").body
     assert one.check_health() == (0, f'127.0.0.1:{port}: {{"status":"ready","generation":1}}\n')
     os.kill(master, signal.SIGHUP)
@@ -202,7 +203,8 @@ def test_a_model_of_ones_own(container, configuration, tmp_path):
 
     def model(rows):
         (folder / "shop.csv").write_bytes(harness.csv_bytes(rows))
-        status, said = one.run("akin-prep", "build", "-o", "/var/lib/akin/model.akin", "/var/lib/akin/shop.csv", flags=volume)
+        status, said = one.run("akin-prep", "build", "-o", "/var/lib/akin/model.akin", "/var/lib/akin/shop.csv",
+                               flags=volume)
         assert status == 0, said
     model([("1", "A"), ("1", "B")])
     one.start(*volume)
