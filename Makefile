@@ -82,6 +82,7 @@ unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
 system: all
 	@$(PYTHON) tests/run.py --system $(BUILD)
+.PHONY: container
 container: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) all
 	@$(PYTHON) tests/run.py --container $(BUILD)
@@ -127,5 +128,5 @@ help:
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize container units sanitized bench lint install uninstall clean help .flags
+.PHONY: all model run test unit system sanitize units sanitized bench lint install uninstall clean help .flags
 .SECONDARY:
