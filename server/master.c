@@ -55,12 +55,6 @@ static void check_files(const struct settings *s)
 			 s->threads + SPARE_FILES);
 }
 
-static void tell_published(const struct generation *g)
-{
-	log_line(LOG_INFO, "generation %llu is published: %u items, %u customers, %zu bytes, made in %lld ms",
-		 (unsigned long long)g->number, g->items, g->customers, g->bytes, (long long)g->took_ms);
-}
-
 /* A reload builds the next generation beside this one. Better said now than when the first SIGHUP fails. */
 static void check_room(const struct generation *g)
 {
@@ -69,6 +63,12 @@ static void check_room(const struct generation *g)
 	if (room < g->bytes)
 		log_line(LOG_WARN, "a reload will need about %zu bytes for a second generation, and /dev/shm has %llu "
 			 "free: make it larger (a container's shm_size)", g->bytes, (unsigned long long)room);
+}
+
+static void tell_published(const struct generation *g)
+{
+	log_line(LOG_INFO, "generation %llu is published: %u items, %u customers, %zu bytes, made in %lld ms",
+		 (unsigned long long)g->number, g->items, g->customers, g->bytes, (long long)g->took_ms);
 }
 
 static bool open_memory(struct master *m, struct fault *why)
