@@ -42,7 +42,7 @@ def base(store):
 
 @pytest.fixture(scope="session")
 def image(base):
-    buildah.build(IMAGE)
+    buildah.build(IMAGE, UI="none")             # what `make ui` could fetch is there already
     return IMAGE
 
 

@@ -109,6 +109,8 @@ def test_it_serves(container, configuration, expected):
     for path, id, want in (("item", "85123A", expected.similar_items), ("user", "12350", expected.for_customer)):
         assert get(port, f"/predict/{path}/{id}?n=5").json["data"] == {id: [other for other, _ in want(id, 5)]}
     assert b"http_requests_total" in get(port, "/metrics").body
+    fetched = list((harness.TOP / "build/ui").glob("swagger-ui-*.tgz"))
+    assert (b"swagger-ui" in get(port, "/docs").body) == bool(fetched), "what `make ui` fetched is built in"
     assert one.check_health() == (0, f'127.0.0.1:{port}: {{"status":"ready","generation":1}}\n')
     os.kill(master, signal.SIGHUP)
     until(lambda: get(port, "/model").json["generation"] == 2, "a second generation")
