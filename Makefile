@@ -87,11 +87,15 @@ test: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) ui
 	@$(MAKE) $(SUB) all units
 	@$(MAKE) $(SUB) sanitized
-	@$(PYTHON) tests/run.py --unit --system $(BUILD) $(BUILD)/asan
+	@$(PYTHON) tests/run.py --unit --system --container $(BUILD) $(BUILD)/asan
 unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
 system: all
 	@$(PYTHON) tests/run.py --system $(BUILD)
+.PHONY: container
+container: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) all
+	@$(PYTHON) tests/run.py --container $(BUILD)
 sanitize: sanitized
 	@$(PYTHON) tests/run.py --unit --system $(BUILD)/asan
 units: $(UNITS)
@@ -136,7 +140,7 @@ clean:
 help:
 	@echo 'make            build akin-prep and akin-server in $(BUILD)/'
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
-	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize)'
+	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize container)'
 	@echo 'make ui         fetch Swagger UI and ReDoc for /docs and /redoc (run and test do it, too)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make screenshots  the pictures of the dashboards, drawn again (five minutes)'
@@ -145,5 +149,5 @@ help:
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize units sanitized bench screenshots lint docs install uninstall clean help ui .flags
+.PHONY: all model run test unit system sanitize container units sanitized bench screenshots lint docs install uninstall clean help ui .flags
 .SECONDARY:

@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "generation.h"
+#include "healthcheck.h"
 #include "log.h"
 #include "master.h"
 #include "options.h"
@@ -26,6 +27,17 @@ static int check(const struct settings *s)
 	return 0;
 }
 
+/* --healthcheck: does the server that runs with these settings say that it is ready? */
+static int ask(const struct settings *s)
+{
+	struct fault why;
+	char said[256];
+
+	if (!healthcheck(s, said, sizeof said, &why))
+		return refuse(&why);
+	return puts(said) < 0 || fflush(stdout) != 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -39,6 +51,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "akin-server: these variables name no setting and were not used: %s\n", options.foreign);
 	if (options.check_only)
 		return check(&options.settings);
+	if (options.healthcheck)
+		return ask(&options.settings);
 	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, shared memory, model, socket */
 		if (log_is_file())
 			log_line(LOG_ERROR, "%s", why.text);
