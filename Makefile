@@ -5,12 +5,14 @@ SYSCONFDIR ?= /etc
 MANDIR     ?= $(PREFIX)/share/man
 DOCDIR     ?= $(PREFIX)/share/doc/akin
 BUILD      ?= build
+UI         ?= $(BUILD)/ui
 PORT       ?= 8000
 PYTHON     := /usr/bin/python3
 
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wundef -Wvla
-HARDEN  ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,-D_FORTIFY_SOURCE=2)
+HARDEN  ?= $(FORTIFY) -fstack-protector-strong -fPIE
 ifdef CI
 WARN    += -Werror
 endif
@@ -54,6 +56,12 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/server/openapi.o: server/openapi.json
+$(BUILD)/server/assets.o: private DEFINES += -I$(UI) -DUI_FOLDER='"$(UI)"'
+$(BUILD)/server/assets.o: $(UI)/ui.inc
+$(UI)/ui.inc: $(wildcard server/ui/* $(UI)/*.tgz)
+	@server/ui/embed $(UI)
+ui:					# Swagger UI and ReDoc, by npm; without them, plain pages are built in
+	@server/ui/fetch $(UI)
 -include $(patsubst %.c,$(BUILD)/%.d,$(ALL_C))
 
 # Objects are made again when the compiler or its flags change.
@@ -67,6 +75,7 @@ $(MODEL): $(DATA) $(BUILD)/akin-prep
 model: $(MODEL)
 
 run: etc/packages/build.need etc/packages/run.need
+	@$(MAKE) $(SUB) ui
 	@$(MAKE) $(SUB) all model
 	@printf 'Try, from another terminal (Ctrl-C here stops the server):\n\n'
 	@printf '  curl %s\n' "'http://localhost:$(PORT)/predict/item/85123A?n=5'" \
@@ -75,22 +84,31 @@ run: etc/packages/build.need etc/packages/run.need
 	@exec $(BUILD)/akin-server -c etc/akin.conf --model $(MODEL) --port $(PORT)
 
 test: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) ui
 	@$(MAKE) $(SUB) all units
 	@$(MAKE) $(SUB) sanitized
-	@$(PYTHON) tests/run.py --unit --system $(BUILD) $(BUILD)/asan
+	@$(PYTHON) tests/run.py --unit --system --container $(BUILD) $(BUILD)/asan
 unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
 system: all
 	@$(PYTHON) tests/run.py --system $(BUILD)
+.PHONY: container
+container: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) all
+	@$(PYTHON) tests/run.py --container $(BUILD)
 sanitize: sanitized
 	@$(PYTHON) tests/run.py --unit --system $(BUILD)/asan
 units: $(UNITS)
 sanitized:
-	@$(MAKE) $(SUB) BUILD=$(BUILD)/asan CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units
+	@$(MAKE) $(SUB) BUILD=$(BUILD)/asan UI=$(UI) CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units
 
 bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
 	@$(PYTHON) tests/bench/bench.py $(BUILD)
+
+screenshots: etc/packages/build.need etc/packages/test.need etc/packages/screenshots.need
+	@$(SUBMAKE) all model
+	@$(PYTHON) tests/render/screenshots.py
 
 lint: etc/packages/build.need etc/packages/lint.need
 	@tests/lint $(ALL_C) $(wildcard */*.h tests/unit/*.h) -- $(MAN)
@@ -108,7 +126,7 @@ install: all
 	install $(BUILD)/akin-prep $(DESTDIR)$(PREFIX)/bin/
 	install $(BUILD)/akin-server $(DESTDIR)$(PREFIX)/sbin/
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
-	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
+	install -m 644 README.md LICENSE $(wildcard docs/*.md $(UI)/files/licences.txt) $(DESTDIR)$(DOCDIR)/
 	[ -e $(DESTDIR)$(SYSCONFDIR)/akin/akin.conf ] || install -m 644 etc/akin.conf $(DESTDIR)$(SYSCONFDIR)/akin/
 
 uninstall:				# akin.conf stays: it is the operator's
@@ -122,12 +140,14 @@ clean:
 help:
 	@echo 'make            build akin-prep and akin-server in $(BUILD)/'
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
-	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize)'
+	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize container)'
+	@echo 'make ui         fetch Swagger UI and ReDoc for /docs and /redoc (run and test do it, too)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
+	@echo 'make screenshots  the pictures of the dashboards, drawn again (five minutes)'
 	@echo 'make lint       style, static analysis, man pages, scripts'
 	@echo 'make install    under PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), MANDIR, DESTDIR; uninstall takes it away'
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize units sanitized bench lint docs install uninstall clean help .flags
+.PHONY: all model run test unit system sanitize container units sanitized bench screenshots lint docs install uninstall clean help ui .flags
 .SECONDARY:

@@ -17,6 +17,9 @@
 	X(READYZ,  "/readyz") \
 	X(MODEL,   "/model") \
 	X(OPENAPI, "/openapi.json") \
+	X(DOCS,    "/docs") \
+	X(REDOC,   "/redoc") \
+	X(ASSET,   "/docs/{file}") \
 	X(NONE,    "none")
 
 /* X(symbol): methods counted by name. Every other one is `other`. */

@@ -8,8 +8,10 @@
  *
  * A connection that is accepted waits for this worker's threads; one in the kernel's queue can be taken by any worker.
  * So while every thread has a connection, none is accepted: accept() blocks, until one has closed. What still waits
- * after PATIENCE_MS waits for us, since any worker with a free thread would have taken it. Then an idle connection is
- * ended; or, when all are busy, the next answer closes its own. One goes for each that waits.
+ * after PATIENCE_MS waits for us, since any worker with a free thread would have taken it. Then a connection is ended
+ * that has long been idle; or, when there is none, the next answer closes its own. One goes for each that waits. An
+ * idle connection is told nothing, so its client may be about to send: on a machine with too much to do, busy ones look
+ * idle for a while.
  *
  * Without a free descriptor civetweb would poll a readable listener and fail to accept for ever at 100 % CPU. Here a
  * spare descriptor is given up, the connection is taken with it, told 503 and closed, and the spare is taken back.
@@ -34,6 +36,9 @@
 
 #define PATIENCE_MS 5			/* for another worker to take what this one can't */
 #define PRESS_MS    50			/* as long after that, the next one need not be patient */
+#define LONG_IDLE_MS 1000		/* an idle connection gives way before a busy one; */
+#define CLAIM_MS    100			/* until then a busy one does, if one is answered in this time; */
+#define IDLE_MS	    100			/* or else one that has been idle a little */
 #define CLOSING_MS  100			/* for a connection that is ended to be gone */
 #define SHED_LOG_MS 60000		/* the log hears of shed connections this often */
 
@@ -42,7 +47,7 @@ static _Atomic bool shut;
 static _Atomic uint32_t connections;
 static struct counters *counters;	/* what others are told: only of connections that did come */
 static uint32_t limit = UINT32_MAX;
-static bool (*make_room)(void);
+static bool (*make_room)(int64_t idle);
 static sem_t freed;			/* posted when a connection closes while `full` */
 static _Atomic bool full;		/* accept() waits for one to close */
 static _Atomic bool claim;
@@ -56,7 +61,7 @@ bool accept_open(struct counters *c, struct fault *why)
 	return spare >= 0 || fault_errno(why, "can't keep a spare descriptor");
 }
 
-void accept_limit(uint32_t most, bool (*room)(void))
+void accept_limit(uint32_t most, bool (*room)(int64_t idle))
 {
 	limit = most;
 	make_room = room;
@@ -153,12 +158,13 @@ static bool wait_for_close(int ms)
 static bool have_room(int fd)
 {
 	static int64_t press_until;
+	int64_t began = clock_ms();
 	bool room;
 
 	atomic_store(&full, true);	/* before the look at connections: whoever closes one after that posts */
 	while (!(room = atomic_load(&connections) < limit) && someone_waits(fd)) {
 		int64_t now = clock_ms();
-		bool press = now < press_until, ended = press && make_room();
+		bool press = now < press_until, ended = press && make_room(now - began < CLAIM_MS ? LONG_IDLE_MS : IDLE_MS);
 
 		if (press)
 			press_until = now + PRESS_MS;

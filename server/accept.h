@@ -11,8 +11,8 @@
 bool accept_open(struct counters *c, struct fault *why);
 
 /* Have at most this many connections: more are left to other workers, and when none takes them, make_room() is called
- * to end one that is idle. It tells whether it did. Without this call there is no limit. */
-void accept_limit(uint32_t most, bool (*make_room)(void));
+ * to end one that has been idle for so many ms. It tells whether it did. Without this call there is no limit. */
+void accept_limit(uint32_t most, bool (*make_room)(int64_t idle));
 /* A connection waits that nobody takes, and none is idle: true for one caller, who is to close its own. */
 bool accept_claim(void);
 

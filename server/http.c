@@ -54,6 +54,7 @@ void answer_reset(struct answer *a)
 	a->extra = NULL;
 	a->generation = 0;
 	a->body_len = 0;
+	a->borrowed = (struct text){NULL, 0};
 	a->failed = false;
 	a->location[0] = '\0';
 }
@@ -140,11 +141,18 @@ void answer_string(struct answer *a, struct text s)
 	a->body_len += (size_t)(to - start);
 }
 
+void answer_borrow(struct answer *a, struct text body)
+{
+	a->body_len = 0;
+	a->borrowed = body;
+}
+
 void answer_detail(struct answer *a, int status, const char *detail)
 {
 	a->status = status;
 	a->content_type = "application/json";
 	a->body_len = 0;
+	a->borrowed = (struct text){NULL, 0};
 	answer_bytes(a, LITERAL("{\"detail\":"));
 	answer_string(a, (struct text){detail, strlen(detail)});
 	answer_bytes(a, LITERAL("}"));
@@ -181,12 +189,18 @@ bool answer_redirect(struct answer *a, struct text path, struct text query)
 	a->status = 307;
 	a->content_type = NULL;
 	a->body_len = 0;
+	a->borrowed = (struct text){NULL, 0};
 	return true;
 }
 
 int answer_status(const struct answer *a) { return a->failed ? 500 : a->status; }
 
-size_t answer_length(const struct answer *a) { return a->failed ? sizeof OUR_FAULT - 1 : a->body_len; }
+size_t answer_length(const struct answer *a)
+{
+	if (a->failed)
+		return sizeof OUR_FAULT - 1;
+	return a->borrowed.at ? a->borrowed.len : a->body_len;
+}
 
 /* "HTTP/1.1 200 OK\r\n" for every status Akin or the HTTP library gives. */
 static const char *status_line(int status)
@@ -279,21 +293,26 @@ const char *answer_message(struct answer *a, bool keep_alive, bool without_body,
 		to = put_text(to, a->content_type);
 		to = put(to, LITERAL("\r\n"));
 	}
-	to = put(to, LITERAL("Content-Length: "));
-	to = put_number(to, a->body_len);
+	if (a->status != 304) {		/* that has no body, and the length would be that of the one it stands for */
+		to = put(to, LITERAL("Content-Length: "));
+		to = put_number(to, answer_length(a));
+		to = put(to, LITERAL("\r\n"));
+	}
 	if (a->generation) {
-		to = put(to, LITERAL("\r\nAkin-Generation: "));
+		to = put(to, LITERAL("Akin-Generation: "));
 		to = put_number(to, a->generation);
+		to = put(to, LITERAL("\r\n"));
 	}
 	if (a->allow) {
-		to = put(to, LITERAL("\r\nAllow: "));
+		to = put(to, LITERAL("Allow: "));
 		to = put_text(to, a->allow);
+		to = put(to, LITERAL("\r\n"));
 	}
 	if (a->location[0]) {
-		to = put(to, LITERAL("\r\nLocation: "));
+		to = put(to, LITERAL("Location: "));
 		to = put_text(to, a->location);
+		to = put(to, LITERAL("\r\n"));
 	}
-	to = put(to, LITERAL("\r\n"));
 	if (a->extra)
 		to = put_text(to, a->extra);
 	to = keep_alive ? put(to, LITERAL("Connection: keep-alive\r\n\r\n"))
@@ -305,4 +324,9 @@ const char *answer_message(struct answer *a, bool keep_alive, bool without_body,
 	memmove(start, a->memory, head);
 	*len = head + (without_body ? 0 : a->body_len);
 	return start;
+}
+
+struct text answer_rest(const struct answer *a, bool without_body)
+{
+	return without_body || a->failed || !a->borrowed.at ? (struct text){"", 0} : a->borrowed;
 }

@@ -28,6 +28,7 @@ struct answer {
 	uint64_t generation;		/* of the model that answered; 0: none did */
 	char *memory;			/* ANSWER_HEAD bytes for the head, then the body */
 	size_t body_len, body_cap;
+	struct text borrowed;		/* the body, when at is not NULL; see answer_borrow() */
 	bool failed;			/* memory was short; nothing written after that counts */
 	char location[512];		/* value of Location, or "" */
 };
@@ -44,6 +45,10 @@ void answer_number(struct answer *a, uint64_t v);
 void answer_score(struct answer *a, double v);			/* 15 significant digits; v must be finite */
 void answer_string(struct answer *a, struct text s);		/* a JSON string with its quotes; s must be UTF-8 */
 
+/* Let the body be these bytes, which stay where they are until the program ends: for what is too long to be copied
+ * for each client, and kept by each thread. Nothing may be appended then. */
+void answer_borrow(struct answer *a, struct text body);
+
 /* {"detail":"…"} with this status, instead of whatever was written. */
 void answer_detail(struct answer *a, int status, const char *detail);
 
@@ -56,7 +61,10 @@ int answer_status(const struct answer *a);
 size_t answer_length(const struct answer *a);
 
 /* Write the head before the body and give the whole message: *len bytes, borrowed until the next reset. keep_alive
- * says what the Connection field tells. A failed answer becomes a 500 of its own. without_body: HEAD. */
+ * says what the Connection field tells. A failed answer becomes a 500 of its own. without_body: HEAD. Of a borrowed body
+ * the message is the head alone. */
 const char *answer_message(struct answer *a, bool keep_alive, bool without_body, size_t *len);
+/* What is to be sent behind that message: a borrowed body, else nothing. */
+struct text answer_rest(const struct answer *a, bool without_body);
 
 #endif

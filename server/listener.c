@@ -52,8 +52,8 @@
 #include "waiting.h"
 
 #define STACK	    (512 * 1024)	/* a thread's; the system's 8 MB would only swell the books */
-#define IDLE_MS	    100			/* silence after which a kept connection counts as idle, when threads are short */
 #define START_MS    10000		/* for all threads to come up */
+#define PIECE	    65536			/* of a long body, sent at a time */
 
 /* A thread of civetweb's, for as long as it lives. */
 struct seat {
@@ -141,16 +141,28 @@ static bool may_keep(const struct seat *seat)
 	       !seat->wait.ended && !accept_claim();
 }
 
+/* A body that is not in the message. Each piece of it may take as long as a message. */
+static bool send_rest(struct mg_connection *c, struct seat *seat, struct text rest)
+{
+	for (size_t piece; (piece = rest.len < PIECE ? rest.len : PIECE) > 0; rest.at += piece, rest.len -= piece) {
+		waiting_allow(&seat->wait, settings->request_timeout_ms);
+		if (mg_write(c, rest.at, piece) != (int)piece)
+			return false;
+	}
+	return true;
+}
+
 /* Send what serve() has left in the seat. Returns its status. */
 static int send_answer(struct mg_connection *c, struct seat *seat, const char *method, bool keep)
 {
 	struct answer *a = &seat->serve.answer;
+	bool head = method && strcmp(method, "HEAD") == 0;
 	size_t len;
-	const char *message = answer_message(a, keep, method && strcmp(method, "HEAD") == 0, &len);
+	const char *message = answer_message(a, keep, head, &len);
 	int status = answer_status(a);
 
 	waiting_allow(&seat->wait, settings->request_timeout_ms);
-	if (mg_write(c, message, len) != (int)len)
+	if (mg_write(c, message, len) != (int)len || !send_rest(c, seat, answer_rest(a, head)))
 		keep = false;
 	if (!keep)
 		mg_disable_keep_alive(c);
@@ -215,24 +227,20 @@ static int on_refusal(struct mg_connection *c, int status, const char *message)
 	struct seat *seat = mg_get_thread_pointer(c);
 	bool late = clock_ms() - atomic_load_explicit(&seat->wait.since, memory_order_relaxed) >=
 		    (seat->first ? settings->request_timeout_ms : settings->keep_alive_ms);
-	bool full = seat->wait.full;
 	const char *method = status == 505 ? mg_get_request_info(c)->request_method : NULL, *reason;
 
 	mark_begun(seat);
-	status = framing_refusal(status, message, full, late, &reason);
+	status = framing_refusal(status, message, seat->wait.full, late, &reason);
 	serve_refused(&seat->serve, method, status, reason);
 	send_answer(c, seat, method, false);
-	if (full)
-		waiting_discard(&seat->wait);
 	mark_done(seat);
 	return 0;
 }
 
-/* For accept(): end the connection that has been idle longest, if that is long enough for its client to be no busy
- * one that is about to send. */
-static bool end_idle(void)
+/* For accept(): end the connection that has been idle longest, if that is as long. */
+static bool end_idle(int64_t idle)
 {
-	int64_t oldest = clock_ms() - IDLE_MS;
+	int64_t oldest = clock_ms() - idle;
 	struct seat *found = NULL;
 
 	for (uint32_t i = 0; i < settings->threads; i++) {

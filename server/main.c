@@ -1,7 +1,9 @@
 /* main.c - akin-server(8): a table of contents. */
 #include <stdio.h>
 
+#include "check.h"
 #include "generation.h"
+#include "healthcheck.h"
 #include "log.h"
 #include "master.h"
 #include "options.h"
@@ -12,17 +14,28 @@ static int refuse(const struct fault *why)
 	return 1;
 }
 
-/* -t: the settings have been read; would the model load? */
+/* -t: the settings have been read; would the rest of a start succeed? */
 static int check(const struct settings *s)
 {
 	struct generation g;
 	struct fault why;
 
-	if (!generation_check(s->model, &g, &why))
+	if (!check_files(s, &why) || !generation_check(s->model, &g, &why))
 		return refuse(&why);
 	fprintf(stderr, "akin-server: the settings are fine, and so is %s: %u items, %u customers, %llu interactions\n",
 		s->model, g.items, g.customers, (unsigned long long)g.interactions);
 	return 0;
+}
+
+/* --healthcheck: does the server that runs with these settings say that it is ready? */
+static int ask(const struct settings *s)
+{
+	struct fault why;
+	char said[256];
+
+	if (!healthcheck(s, said, sizeof said, &why))
+		return refuse(&why);
+	return puts(said) < 0 || fflush(stdout) != 0;
 }
 
 int main(int argc, char **argv)
@@ -34,8 +47,12 @@ int main(int argc, char **argv)
 
 	if (!options_parse(&options, argc, argv, &status))	/* it has said what there was to say */
 		return status;
+	if (options.check_only && options.foreign[0])
+		fprintf(stderr, "akin-server: these variables name no setting and were not used: %s\n", options.foreign);
 	if (options.check_only)
 		return check(&options.settings);
+	if (options.healthcheck)
+		return ask(&options.settings);
 	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, shared memory, model, socket */
 		if (log_is_file())
 			log_line(LOG_ERROR, "%s", why.text);

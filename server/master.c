@@ -56,6 +56,16 @@ static void check_files(const struct settings *s)
 			 s->threads + SPARE_FILES);
 }
 
+/* A reload builds the next generation beside this one. Better said now than when the first SIGHUP fails. */
+static void check_room(const struct generation *g)
+{
+	uint64_t room = segment_room();
+
+	if (room < g->bytes)
+		log_line(LOG_WARN, "a reload will need about %zu bytes for a second generation, and /dev/shm has %llu "
+			 "free: make it larger (a container's shm_size)", g->bytes, (unsigned long long)room);
+}
+
 static void tell_published(const struct generation *g)
 {
 	log_line(LOG_INFO, "generation %llu is published: %u items, %u customers, %zu bytes, made in %lld ms",
@@ -82,6 +92,7 @@ static bool open_memory(struct master *m, struct fault *why)
 	    load(m, &m->generation, why) != RELOAD_OK)
 		return false;
 	tell_published(&m->generation);
+	check_room(&m->generation);
 	return true;
 }
 

@@ -20,11 +20,13 @@ struct line {
 
 static void help(void)
 {
-	puts("usage: akin-server [-tTVh] [-c file] [--key=value ...]\n\n"
+	puts("usage: akin-server [-tTVh] [--healthcheck] [-c file] [--key=value ...]\n\n"
 	     "  -c file   read settings from file instead of " STANDARD_FILE "\n"
 	     "  -t        check the settings and the model, and exit\n"
 	     "  -T        print the settings in force, and exit\n"
 	     "  -V        print the version, and exit\n"
+	     "  --healthcheck\n"
+	     "            ask the server that has these settings whether it is ready, and exit\n"
 	     "  --metrics-table\n"
 	     "            print what /metrics tells, as a table, and exit\n"
 	     "  -h        print this, and exit\n\nSettings, with their defaults and ranges; see akin.conf(5):");
@@ -94,6 +96,8 @@ static bool read_line(struct options *o, struct line *l, struct settings *s, int
 			ok = l->version = true;
 		else if (strcmp(argv[i], "--metrics-table") == 0)
 			ok = l->table = true;
+		else if (strcmp(argv[i], "--healthcheck") == 0)
+			ok = o->healthcheck = true;
 		else if (strncmp(argv[i], "--", 2) == 0 && argv[i][2])
 			ok = long_flag(s, argc, argv, &i, why);
 		else if (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-')
@@ -142,11 +146,12 @@ bool options_parse(struct options *o, int argc, char **argv, int *status)
 		exposition_table(print, stdout);
 	else if (l.print)
 		settings_print(&o->settings, stdout);
-	if (!l.help && !l.version && !l.table && !l.print) {
-		settings_environment_unknown(o->foreign, sizeof o->foreign);
-		return true;
-	}
-	if (fflush(stdout) != 0)
+	bool over = l.help || l.version || l.table || (l.print && !o->check_only);
+
+	if ((over || l.print) && fflush(stdout) != 0) {
 		*status = 1;
-	return false;
+		over = true;
+	}
+	settings_environment_unknown(o->foreign, sizeof o->foreign);
+	return !over;
 }

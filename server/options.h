@@ -1,4 +1,4 @@
-/* options.h - the command line: which of its four jobs akin-server does, and with which settings. */
+/* options.h - the command line: which of its five jobs akin-server does, and with which settings. */
 #ifndef AKIN_OPTIONS_H
 #define AKIN_OPTIONS_H
 
@@ -9,6 +9,7 @@
 struct options {
 	struct settings settings;
 	bool check_only;		/* -t */
+	bool healthcheck;		/* --healthcheck */
 	char foreign[256];		/* AKIN_* variables that name no setting, to be warned of; "": none */
 };
 

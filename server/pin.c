@@ -83,7 +83,8 @@ static void tell_board(struct board *b)
 	atomic_store(&slot->oldest, oldest);
 }
 
-/* Map what the board names: by the descriptor the master had of it at the fork, or else by name. It may name the next one by the time its segment is opened. */
+/* Map what the board names: by the descriptor the master had of it at the fork, or else by name. The board may name the
+ * next one by the time a segment is opened. */
 static bool map_current(struct pin *p, struct board *b, struct fault *why)
 {
 	char name[SEGMENT_NAME_MAX];

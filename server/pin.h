@@ -1,6 +1,7 @@
 /* pin.h - which generation a request reads, in one worker.
  *
- * A request pins the generation that is current when it starts and drops it when its answer is sent. The worker's
+ * A request pins the generation that is current when it is read and drops it when its answer is written, to memory of
+ * its own; sending it, which may take long, holds no generation. The worker's
  * main thread adopts a new generation by mapping it and making it current; the old one is unmapped when its last
  * pin is dropped. Taking a pin is two atomic operations, no lock. */
 #ifndef AKIN_PIN_H

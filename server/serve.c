@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "../metrics/exposition.h"
+#include "assets.h"
 #include "clock.h"
 #include "openapi.h"
 #include "pages.h"
@@ -85,6 +86,12 @@ static void answer_with_model(struct serve_thread *t, const struct route *r, con
 		pin_drop(pin);
 }
 
+/* FastAPI takes HEAD too for what it serves by itself, and for nothing else. */
+static bool takes_head(enum handler h)
+{
+	return h == HANDLER_OPENAPI || h == HANDLER_DOCS || h == HANDLER_REDOC || h == HANDLER_ASSET;
+}
+
 static void answer_route(struct serve_thread *t, const struct route *r, const struct request *q)
 {
 	switch (r->handler) {
@@ -96,6 +103,15 @@ static void answer_route(struct serve_thread *t, const struct route *r, const st
 		return;
 	case HANDLER_OPENAPI:
 		openapi_write(&t->answer, settings);
+		return;
+	case HANDLER_DOCS:
+		assets_answer(&t->answer, q, "/docs", r->id);
+		return;
+	case HANDLER_REDOC:
+		assets_answer(&t->answer, q, "/redoc", r->id);
+		return;
+	case HANDLER_ASSET:
+		assets_answer(&t->answer, q, "/docs/", r->id);
 		return;
 	default:
 		answer_with_model(t, r, q);
@@ -141,11 +157,11 @@ void serve(struct serve_thread *t, const struct request *q)
 	answer_reset(a);
 	switch (match(&route, q->path)) {
 	case MATCH_ROUTE:
-		if (method == METHOD_GET) {
+		if (method == METHOD_GET || (method == METHOD_HEAD && takes_head(route.handler))) {
 			answer_route(t, &route, q);
 		} else {
 			answer_detail(a, 405, "Method Not Allowed");
-			a->allow = "GET";
+			a->allow = takes_head(route.handler) ? "GET, HEAD" : "GET";
 		}
 		break;
 	case MATCH_SLASH:

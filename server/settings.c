@@ -275,14 +275,14 @@ static bool enable_metrics(struct settings *s, struct fault *why)
 	return true;
 }
 
-/* AKIN_MAX_N=7: "max_n" in key, "7" returned. NULL: no variable of ours. */
+/* AKIN_MAX_N=7: "max_n" in key, "7" returned. NULL: no variable of ours, as AKIN_max_n is none. */
 static const char *our_variable(const char *entry, char *key, size_t cap)
 {
 	size_t n = 0;
 
 	if (strncmp(entry, "AKIN_", 5) != 0)
 		return NULL;
-	for (entry += 5; *entry && *entry != '=' && n + 1 < cap; entry++)
+	for (entry += 5; *entry && *entry != '=' && !islower((unsigned char)*entry) && n + 1 < cap; entry++)
 		key[n++] = (char)tolower((unsigned char)*entry);
 	key[n] = '\0';
 	return *entry == '=' ? entry + 1 : NULL;

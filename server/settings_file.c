@@ -2,10 +2,11 @@
  *
  * Called by options.c before anything has a side effect. The first fault ends the reading and names its line.
  *
- * Of inih, three habits are not wanted: it cuts lines to its buffer and takes the rest for the next line, it takes
- * an indented line for more of the value above, and it drops a section's heading unseen. So lines are read here, by
- * read_line(), which measures each one and refuses headings, and the multi-line mode is off. It also counts, since
- * Debian's inih does not tell the handler the line. What inih does is to split a line: key, value, comments. */
+ * Of inih, four habits are not wanted: it cuts lines to its buffer and takes the rest for the next line, it takes
+ * an indented line for more of the value above, it drops a section's heading unseen, and it takes ':' for '='. So
+ * lines are read here, by read_line(), which measures each one and refuses the last two, and the multi-line mode is
+ * off. It also counts, since Debian's inih does not tell the handler the line. What inih does is to split a line: key,
+ * value, comments. */
 #include "settings.h"
 
 #include <errno.h>
@@ -48,6 +49,8 @@ static bool check_line(struct reading *r, const char *line, size_t len, int cap)
 		snprintf(rule, sizeof rule, "a line must have at most %d bytes, this one has %zu", cap - 3, len);
 		return refuse(r, rule);
 	}
+	if (line[blank + strcspn(line + blank, "=:#;")] == ':')
+		return refuse(r, "between key and value stands '=', not ':'");
 	if (line[blank] == '[')
 		return refuse(r, "there are no sections here, only 'key = value'");
 	return true;

@@ -26,8 +26,6 @@
 
 #include "clock.h"
 
-#define DISCARD_READS 64	/* 256 KB: who sends more than that may miss the answer */
-
 enum { BUSY, IDLE, CALLED_OFF, SHUT };	/* CALLED_OFF: another thread is about to shut the descriptor */
 
 static _Thread_local struct waiting *mine;
@@ -103,20 +101,11 @@ int poll(struct pollfd *fds, nfds_t n, int ms)
 	return w->idle && (fds->events & POLLIN) ? idle_poll(w, fds, ms) : plain_poll(fds, 1, ms);
 }
 
-void waiting_discard(struct waiting *w)
-{
-	char sink[4096];
-
-	for (int i = 0; i < DISCARD_READS && recvfrom(w->fd, sink, sizeof sink, MSG_DONTWAIT, NULL, NULL) > 0; i++)
-		;
-}
-
 ssize_t recv(int fd, void *into, size_t room, int flags)
 {
 	ssize_t n = recvfrom(fd, into, room, flags, NULL, NULL);
 
 	if (mine) {
-		mine->fd = fd;
 		mine->idle = false;
 		mine->full = n > 0 && (size_t)n == room;
 	}

@@ -11,7 +11,7 @@ struct waiting {
 	_Atomic int state;		/* whether it sits in an idle wait; waiting.c has the values */
 	_Atomic int64_t since;		/* ms; when waiting_from() was called */
 	int64_t deadline;		/* ms; no read or write of the connection waits beyond */
-	int fd;				/* the connection, since it was first read or idle */
+	int fd;				/* the connection, during an idle wait */
 	bool idle;			/* nothing has been read since waiting_from() */
 	bool ended;			/* an idle wait was called off: the connection has to end */
 	bool full;			/* the last read filled all the room it was given */
@@ -24,9 +24,6 @@ void waiting_as(struct waiting *w);
 void waiting_from(struct waiting *w, uint32_t allowed, bool idle);
 /* What comes now may take so long, from now. */
 void waiting_allow(struct waiting *w, uint32_t allowed);
-
-/* Read away what has come and nobody wants, for a close over unread bytes would take the answer back. */
-void waiting_discard(struct waiting *w);
 
 /* Any thread: end w's wait if it is an idle one, as if its client had nothing more to say. True: it was, and the
  * connection will be closed by its thread. */

@@ -208,6 +208,17 @@ static void drain(const struct worker_start *w, bool alone)
 	}
 }
 
+#pragma weak __lsan_do_leak_check
+void __lsan_do_leak_check(void);	/* there in a build with the leak sanitizer */
+
+/* By _exit(), for what runs at exit() is the master's. So leaks are looked for here, or never. */
+static _Noreturn void leave(void)
+{
+	if (__lsan_do_leak_check)
+		__lsan_do_leak_check();
+	_exit(0);
+}
+
 _Noreturn void worker_run(const struct worker_start *w)
 {
 	struct fault why = {""};
@@ -228,5 +239,5 @@ _Noreturn void worker_run(const struct worker_start *w)
 	if (orphan)
 		log_line(LOG_WARN, "the master is gone, so this worker leaves");
 	drain(w, !orphan && !atomic_load(&w->board->head->draining));
-	_exit(0);
+	leave();
 }

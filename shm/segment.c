@@ -61,9 +61,10 @@ static bool take_space(const struct segment *s, size_t size, struct fault *why)
 	if (error == 0)
 		return true;
 	if (error == ENOSPC && fstatvfs(s->fd, &room) == 0)
-		return fault_set(why, "shared memory %s needs %zu bytes, %zu of them new, but %s has %llu free: %s",
-				 s->name, size, size - s->size, FOLDER,
-				 (unsigned long long)room.f_bavail * room.f_frsize, strerror(error));
+		return fault_set(why, "shared memory %s needs %zu bytes, %zu of them new, but %s has %llu free of %llu "
+				 "(a container's shm_size): %s", s->name, size, size - s->size, FOLDER,
+				 (unsigned long long)room.f_bavail * room.f_frsize,
+				 (unsigned long long)room.f_blocks * room.f_frsize, strerror(error));
 	errno = error;
 	return fault_errno(why, "shared memory %s can't have %zu bytes", s->name, size);
 }
@@ -191,6 +192,16 @@ void segment_close(struct segment *s)
 	if (s->name[0] && s->fd >= 0)	/* a zeroed one has no name, and descriptor 0 is not its own */
 		close(s->fd);
 	*s = (struct segment){.fd = -1};
+}
+
+uint64_t segment_room(void)
+{
+	struct statvfs room;
+
+	/* a tmpfs without a limit has no blocks at all */
+	if (statvfs(FOLDER, &room) != 0 || room.f_blocks == 0)
+		return UINT64_MAX;
+	return (uint64_t)room.f_bavail * room.f_frsize;
 }
 
 void segment_unlink(const char *name)

@@ -52,6 +52,9 @@ void segment_close(struct segment *s);
 /* Remove the name. Who has it mapped keeps it until they unmap. Fine when it is gone already. */
 void segment_unlink(const char *name);
 
+/* Bytes that new segments can have now; UINT64_MAX when nobody says. */
+uint64_t segment_room(void);
+
 /* Become an owner: draw a token nobody uses, create and lock its board of size bytes. */
 bool segment_own(struct segment *board, char token[SEGMENT_TOKEN + 1], size_t size, struct fault *why);
 

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Run the tests on one or more builds and say in one line how it went.
 
-usage: run.py [--unit] [--system] BUILD... [-- PYTEST-ARGUMENT...]
+usage: run.py [--unit] [--system] [--container] BUILD... [-- PYTEST-ARGUMENT...]
 
 Unit tests are the programs BUILD/unit/test_*; system tests are tests/system under pytest, told by AKIN_BUILD which
-programs to start. The last line, "N passed, N failed", counts both; the exit status is 0 only when nothing failed
-and something passed.
+programs to start; container tests are tests/container, which make their own build in an image and so are run once,
+whatever the number of builds. The last line, "N passed, N failed", counts all; the exit status is 0 only when nothing
+failed and something passed.
 """
 import os
 import pathlib
@@ -59,11 +60,12 @@ def unit(build):
     return passed, failed
 
 
-def system(build, arguments):
-    report = build / "system.xml"
+def system(build, folder, arguments):
+    report = build / f"{folder}.xml"
     report.unlink(missing_ok=True)
-    subprocess.run([sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", f"--junitxml={report}",
-                    TOP / "tests/system", *arguments], cwd=TOP, env={**os.environ, **SANITIZER, "AKIN_BUILD": str(build)})
+    wrapper = [TOP / "tests/container/rooted"] if folder == "container" else []
+    subprocess.run([*wrapper, sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider",
+                    f"--junitxml={report}", TOP / "tests" / folder, *arguments], cwd=TOP, env={**os.environ, **SANITIZER, "AKIN_BUILD": str(build)})
     if not report.exists():
         return 0, 1
     suite = xml.parse(report).getroot()[0]
@@ -79,11 +81,15 @@ def main():
     builds = [(TOP / a).resolve() for a in mine if not a.startswith("--")]
     passed = failed = 0
     for build in builds:
-        for flag, part in (("--unit", unit), ("--system", lambda b: system(b, pytest.split()))):
+        for flag, part in (("--unit", unit), ("--system", lambda b: system(b, "system", pytest.split()))):
             if flag in mine:
                 print(f"== {flag[2:]} tests of {os.path.relpath(build, TOP)}", flush=True)
                 ok, bad = part(build)
                 passed, failed = passed + ok, failed + bad
+    if "--container" in mine:
+        print("== container tests", flush=True)
+        ok, bad = system(builds[0], "container", pytest.split())
+        passed, failed = passed + ok, failed + bad
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1
 

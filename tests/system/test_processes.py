@@ -225,6 +225,16 @@ def until_stuck(server):
     until(look, "the answer to be stuck in hand")
 
 
+def stuck(server):
+    """In hand, and none was finished since the last few looks."""
+    seen = []
+
+    def look():
+        seen.append((server.metric("http_requests_total", handler="/predict/user/{user_id}"), in_hand(server, 1)()))
+        return seen[-1][1] and len(seen) >= 10 and len(set(seen[-10:])) == 1
+    return look
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
 def test_stop_finishes_an_answer_that_is_slow_to_be_taken(start, model, number):
     server = start(model, max_n=10000, request_timeout_ms=600000, stop_timeout_ms=600000, drain_timeout_ms=600000)
@@ -235,6 +245,65 @@ def test_stop_finishes_an_answer_that_is_slow_to_be_taken(start, model, number):
     whole, rest = reader.read()
     reader.close()
     assert 1 <= whole <= reader.count and not rest, (whole, rest[:100])
+    assert server.process.wait(harness.PATIENCE) == 0
+
+
+def test_an_orphan_waits_for_nobody_long(start, model):
+    """It leaves within two seconds of its master, for the port's sake, whoever still takes an answer."""
+    server = start(model, workers=1, max_n=10000, request_timeout_ms=60000)
+    reader = SlowReader(server)
+    until(stuck(server), "the answer to fill all buffers")
+    workers = server.workers()
+    os.kill(server.pid, signal.SIGKILL)
+    server.process.wait(harness.PATIENCE)
+    until(lambda: not any(alive(w) for w in workers), "the worker to leave", 8)
+    reader.close()
+    for name in server.segments():          # nobody was left to remove them
+        (harness.SHM / name).unlink()
+
+
+def worker_state(server):
+    """Of slot 0, as its board has it: 1 starting, 2 serving, 3 draining."""
+    board = (harness.SHM / f"akin.{server.token}.board").read_bytes()
+    slots = int.from_bytes(board[24:32], "little")
+    return int.from_bytes(board[slots + 4:slots + 8], "little")
+
+
+def test_a_request_sent_just_after_the_stop_is_answered(start, small):
+    """On a connection that was open: its client could not know yet, and has a quarter of a second."""
+    for _ in range(5):
+        server = start(small(ROWS), workers=1)
+        until(lambda: worker_state(server) == 2, "the worker to serve")
+        with server.client() as client:
+            assert client.get("/").status == 200
+            server.send(signal.SIGTERM)
+            until(lambda: worker_state(server) == 3, "the drain to begin")
+            seen = time.monotonic()
+            until(lambda: time.monotonic() > seen + 0.05, "the door to be shut")
+            if time.monotonic() > seen + 0.15:
+                continue                # this machine is too busy just now
+            answer = client.get("/predict/item/A?n=5")
+            assert answer.json["data"] == ANSWER and answer.headers["connection"] == "close"
+        assert server.process.wait(harness.PATIENCE) == 0
+        return
+    raise AssertionError("five times the machine was too busy to tell")
+
+
+def test_what_waited_at_the_door_is_answered(start, small):
+    """Connections that the kernel had taken in when the stop came, and the worker had not."""
+    server = start(small(ROWS), workers=1, threads=64)
+    (worker,) = server.workers()
+    os.kill(worker, signal.SIGSTOP)
+    until(lambda: harness.pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", "the stop")
+    waiting = [server.client() for _ in range(40)]
+    for client in waiting:
+        client.connection.request("GET", "/predict/item/A?n=5")
+    server.send(signal.SIGTERM)
+    until(lambda: "stopping" in server.logged(), "the drain to begin")
+    os.kill(worker, signal.SIGCONT)
+    for client in waiting:
+        assert harness.json.loads(client.connection.getresponse().read())["data"] == ANSWER
+        client.close()
     assert server.process.wait(harness.PATIENCE) == 0
 
 

@@ -112,6 +112,31 @@ def test_a_storm_of_hups(serving, shops):
     assert serving.metric("akin_last_reload_successful") == 1
 
 
+def held(pid):
+    """How many descriptors and mappings of shared memory a process has."""
+    descriptors = len(list(harness.pathlib.Path(f"/proc/{pid}/fd").iterdir()))
+    return descriptors, harness.pathlib.Path(f"/proc/{pid}/maps").read_text().count("/dev/shm/akin")
+
+
+def test_reloads_leave_nothing_behind(serving, shops):
+    """Neither descriptors nor mappings, in master or workers, of reloads that succeed or fail."""
+    good, bad = shops[0].path.read_bytes(), shops[0].path.read_bytes()[:-8]
+
+    def settled(generation):
+        harness.until(lambda: all(f"model.{generation}" in harness.pathlib.Path(f"/proc/{pid}/maps").read_text()
+                                  for pid in serving.workers()), "all to have adopted it")
+        harness.until(lambda: serving.metric("http_requests_inprogress") == 1, "no other request")
+        return [held(pid) for pid in (serving.pid, *serving.workers())]
+
+    serving.hup(good)
+    before = settled(2)
+    for generation in range(3, 13):
+        serving.hup(bad)
+        serving.hup(good)
+        assert serving.generation() == generation
+    harness.until(lambda: settled(12) == before, "descriptors and mappings to be as many as before")
+
+
 def test_hup_without_a_change_is_a_new_generation_of_the_same(serving, shops):
     serving.hup()
     assert serving.generation() == 2

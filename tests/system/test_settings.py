@@ -67,6 +67,8 @@ BAD = [
     ("[section]\nworkers = 1\n", 1, []),
     ("workers = 1\nmodel = " + "x" * 5000 + "\n", 2, []),
     ("max_n = 0\n", 1, ["max_n"]),
+    ("workers = 1\nport: 8001\n", 2, ["=", ":"]),
+    ("port:8001 = 5\n", 1, ["=", ":"]),
 ]
 
 
@@ -86,6 +88,17 @@ def one_line_of_failure(done):
 def test_rules_between_settings(conf):
     said = one_line_of_failure(server("-t", "-c", conf("default_n = 50\nmax_n = 10\n")))
     assert "default_n" in said and "max_n" in said
+
+
+def test_colons_in_values_and_comments(conf):
+    found = in_force("-c", conf("# port: 1\n; port: 1\naddress = ::1\nlog = a:b\n"))
+    assert (found["address"], found["log"], found["port"]) == ("::1", "a:b", "8000")
+
+
+def test_variables_are_in_capitals(conf):
+    assert in_force("-c", conf(""), AKIN_port="8001", AKIN_Max_N="7")["port"] == "8000"
+    assert in_force("-c", conf(""), AKIN_Max_N="7")["max_n"] == "100"
+    assert in_force("-c", conf(""), AKIN_PORT="8001")["port"] == "8001"
 
 
 def test_bad_environment(conf):
@@ -121,6 +134,39 @@ def test_check_starts_nothing(conf, small, start):
     assert server("-t", "-c", conf(""), "--model", path, "--port", running.port).returncode == 0
     assert sorted(harness.SHM.glob("akin.*")) == segments
     assert running.get("/").status == 200
+
+
+def test_check_looks_at_log_and_pid_file(conf, small, tmp_path):
+    """Before a start does, and without leaving a file behind."""
+    path, folder = small(ROWS), tmp_path / "folder"
+    folder.mkdir()
+    for key in ("log", "pid_file"):
+        for where in (tmp_path / "none" / "x", folder, path / "x"):
+            said = one_line_of_failure(server("-t", "-c", conf(""), "--model", path, f"--{key}={where}"))
+            assert str(where) in said and "can't" in said, said
+        there, new = folder / f"{key}.there", folder / f"{key}.new"
+        there.write_text("kept")
+        for where in (there, new):
+            done = server("-t", "-c", conf(""), "--model", path, f"--{key}={where}")
+            assert done.returncode == 0, done.err
+        assert there.read_text() == "kept" and not new.exists()
+    harness.os.mkfifo(folder / "fifo")
+    one_line_of_failure(server("-t", "-c", conf(""), "--model", path, f"--pid_file={folder / 'fifo'}"))
+    assert server("-t", "-c", conf(""), "--model", path, "--pid_file=", "--log=/dev/null").returncode == 0
+    assert server("-t", "-c", conf(""), "--model", path, "--pid_file=/dev/null").returncode == 1
+
+
+def test_check_tells_of_unknown_variables(conf, small):
+    done = server("-t", "-c", conf(""), "--model", small(ROWS), AKIN_WROKERS="2")
+    assert done.returncode == 0 and "AKIN_WROKERS" in done.err
+
+
+def test_print_and_check(conf, small, tmp_path):
+    for flags in (["-tT"], ["-T", "-t"]):
+        done = server(*flags, "-c", conf(""), "--model", tmp_path / "none")
+        assert done.returncode == 1 and "workers = " in done.out and "none" in one_line(done.err)
+        done = server(*flags, "-c", conf(""), "--model", small(ROWS))
+        assert done.returncode == 0 and "workers = " in done.out and "fine" in done.err
 
 
 @pytest.mark.parametrize("flag", ["-h", "-V"])

@@ -53,7 +53,7 @@ static const struct {
 	{"/metrics/x", MATCH_NONE, HANDLER_NONE, NULL},
 	{"/none", MATCH_NONE, HANDLER_NONE, NULL},
 	{"none", MATCH_NONE, HANDLER_NONE, NULL},
-	{"/docs", MATCH_NONE, HANDLER_NONE, NULL},
+	{"/docs/a/b", MATCH_NONE, HANDLER_NONE, NULL},
 	{"/predict", MATCH_NONE, HANDLER_NONE, NULL},
 	{"/predict/", MATCH_NONE, HANDLER_NONE, NULL},
 	{"/predict/user", MATCH_NONE, HANDLER_NONE, NULL},
@@ -62,6 +62,12 @@ static const struct {
 	{"/predict/user/a/b", MATCH_NONE, HANDLER_NONE, NULL},
 	{"/predict//1", MATCH_NONE, HANDLER_NONE, NULL},
 	{"/%6Detrics%6Detrics%6Detrics%6Detrics", MATCH_NONE, HANDLER_NONE, NULL},
+
+	{"/docs", MATCH_ROUTE, HANDLER_DOCS, ""},
+	{"/redoc", MATCH_ROUTE, HANDLER_REDOC, ""},
+	{"/docs/plain.html", MATCH_ROUTE, HANDLER_ASSET, "plain.html"},
+	{"/docs/a%2Fb", MATCH_ROUTE, HANDLER_ASSET, "a/b"},
+	{"/docs/", MATCH_SLASH, HANDLER_NONE, "/docs"},
 
 	{"/metrics/", MATCH_SLASH, HANDLER_NONE, "/metrics"},
 	{"/metrics///", MATCH_SLASH, HANDLER_NONE, "/metrics"},
