@@ -4,15 +4,15 @@
 
 #include "http.h"
 
-/* What a thread keeps for it, 64 KB and the longest compressed body, from its first use on. Zero-initialised. */
+/* What is kept for it from its first use on: 160 KB, and room for the longest body. Zero-initialised. */
 struct gzip {
 	struct z_stream_s *stream;	/* NULL: not used yet */
 	unsigned char *out;
 	size_t cap;
 };
 
-/* Replace the body by its compressed form. False, with nothing changed: memory was short. */
-bool gzip_body(struct gzip *g, struct answer *a);
+/* Append the body of `from`, compressed, to that of `to`. False, with nothing changed: memory was short. */
+bool gzip_body(struct gzip *g, const struct answer *from, struct answer *to);
 void gzip_free(struct gzip *g);
 
 #endif

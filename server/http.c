@@ -65,6 +65,20 @@ void answer_free(struct answer *a)
 	memset(a, 0, sizeof *a);
 }
 
+void answer_swap(struct answer *a, struct answer *b)
+{
+	struct answer c = *a;
+
+	a->memory = b->memory;
+	a->body_len = b->body_len;
+	a->body_cap = b->body_cap;
+	a->failed = b->failed;
+	b->memory = c.memory;
+	b->body_len = c.body_len;
+	b->body_cap = c.body_cap;
+	b->failed = c.failed;
+}
+
 void answer_bytes(struct answer *a, const char *bytes, size_t len)
 {
 	char *to = room(a, len);

@@ -38,6 +38,9 @@ struct answer {
 void answer_reset(struct answer *a);
 void answer_free(struct answer *a);
 
+/* Exchange bodies and their memory, and nothing else. */
+void answer_swap(struct answer *a, struct answer *b);
+
 /* Append to the body. */
 void answer_bytes(struct answer *a, const char *bytes, size_t len);
 void answer_text(struct answer *a, const char *s);

@@ -296,8 +296,10 @@ static void take_over_placeholder(const struct mg_context *context)
 		return;
 	int fd = bind_find_loopback(port.port, inherited);
 
-	if (fd >= 0 && dup3(inherited, fd, O_CLOEXEC) == fd)
+	if (fd >= 0 && dup3(inherited, fd, O_CLOEXEC) == fd) {
 		listener = fd;
+		serve_listens(fd);
+	}
 }
 
 static void *on_thread(const struct mg_context *context, int type)
@@ -391,15 +393,14 @@ bool listener_start(const struct settings *s, int socket, struct board *b, struc
 	if (!accept_open(counters, why) || !prepare(why))
 		return false;
 	accept_limit(s->threads, end_idle);
+	if (counters)
+		counters_more(&counters->threads, s->threads);	/* all, or this worker ends */
 	mg_init_library(0);
 	if (!mg_start(&callbacks, NULL, options))
 		return fault_set(why, "civetweb can't start %u threads", s->threads);
 	if (!all_up(why))
 		return false;
 	close(inherited);	/* civetweb's number has it now */
-	serve_listens(listener);
-	if (counters)
-		counters_more(&counters->threads, s->threads);
 	return true;
 }
 

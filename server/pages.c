@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "negotiate.h"
 
 void page_root(struct answer *a) { answer_text(a, "{\"status\":\"ok\"}"); }
 
@@ -95,20 +94,4 @@ void page_model(struct answer *a, const struct packed *p)
 	answer_text(a, ",\"provenance\":");
 	write_provenance(a, m->provenance);
 	answer_text(a, "}");
-}
-
-static void append(void *of, const char *bytes, size_t len) { answer_bytes(of, bytes, len); }
-
-/* Of two formats and two codings, the client's choice; when it takes none of them, the plainest. */
-void page_metrics(struct answer *a, struct exposition *e, const struct request *q, struct gzip *gzip)
-{
-	const char *accept = q->header(q, "Accept"), *coding = q->header(q, "Accept-Encoding");
-
-	e->openmetrics = negotiate_media(accept, "application/openmetrics-text", "1.0.0") >
-			 negotiate_media(accept, "text/plain", "0.0.4");
-	a->content_type = e->openmetrics ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
-	a->extra = "Vary: Accept, Accept-Encoding\r\n";
-	exposition_write(e, append, a);
-	if (negotiate_gzip(coding) && gzip_body(gzip, a))
-		a->extra = "Content-Encoding: gzip\r\nVary: Accept, Accept-Encoding\r\n";
 }

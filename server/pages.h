@@ -1,11 +1,9 @@
-/* pages.h - the answers that are not predictions: /, /healthz, /readyz, /model, /metrics. Each writes into a, which
+/* pages.h - the answers that are not predictions: /, /healthz, /readyz, /model. Each writes into a, which
  * is empty and 200. b is the board this worker has entered; p is the pinned model, NULL while none is served. */
 #ifndef AKIN_PAGES_H
 #define AKIN_PAGES_H
 
-#include "gzip.h"
 #include "http.h"
-#include "../metrics/exposition.h"
 #include "../shm/board.h"
 #include "../shm/packed.h"
 
@@ -16,7 +14,5 @@ void page_healthz(struct answer *a);
 void page_readyz(struct answer *a, const struct board *b, const struct packed *p);
 /* What is served. p is not NULL. */
 void page_model(struct answer *a, const struct packed *p);
-/* The numbers, as Prometheus reads them; in which format, and whether compressed, is what q asks for. */
-void page_metrics(struct answer *a, struct exposition *e, const struct request *q, struct gzip *gzip);
 
 #endif

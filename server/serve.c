@@ -52,7 +52,6 @@ void serve_thread_free(struct serve_thread *t)
 {
 	answer_free(&t->answer);
 	scratch_free(&t->scratch);
-	gzip_free(&t->gzip);
 	free(t->near);
 	*t = (struct serve_thread){.near = NULL};
 }
@@ -63,7 +62,7 @@ static void answer_metrics(struct serve_thread *t, const struct packed *p, const
 
 	e.packed = p;
 	e.listener = atomic_load(&listening);
-	page_metrics(&t->answer, &e, q, &t->gzip);
+	t->scrape = scrape_answer(&t->answer, &e, q);
 }
 
 static void answer_with_model(struct serve_thread *t, const struct route *r, const struct request *q)
@@ -188,6 +187,8 @@ void serve_refused(struct serve_thread *t, const char *method, int status, const
 
 void serve_sent(struct serve_thread *t)
 {
+	scrape_sent(&t->answer, t->scrape);
+	t->scrape = NULL;
 	if (counters)
 		counters_sent(counters, t->counted, clock_ns() - t->began);
 }

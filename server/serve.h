@@ -2,8 +2,8 @@
 #ifndef AKIN_SERVE_H
 #define AKIN_SERVE_H
 
-#include "gzip.h"
 #include "http.h"
+#include "scrape.h"
 #include "settings.h"
 #include "../metrics/counters.h"
 #include "../shm/board.h"
@@ -15,7 +15,7 @@ struct serve_thread {
 	struct scratch scratch;
 	struct neighbour *near;		/* room for max_n */
 	size_t near_cap;
-	struct gzip gzip;
+	struct scrape *scrape;		/* lent for the answer in hand, or NULL */
 	struct counted counted;		/* what the request in hand is counted under, once it has its answer */
 	uint64_t began;			/* ns */
 };

@@ -159,8 +159,8 @@ static bool wait_for_events(const struct worker_start *w, int signals)
 		[LIFELINE] = {.fd = w->lifeline, .events = POLLIN},
 		[PINS] = {.fd = pin_wakeup(), .events = POLLIN},
 	};
-
-	int64_t due = clock_ms() + PROCESS_PROPORTIONAL_MS;
+	/* Workers that have started together ask one after the other. */
+	int64_t due = clock_ms() + PROCESS_PROPORTIONAL_MS * (w->slot + 1) / board_slots(w->board);
 
 	for (;;) {
 		int64_t now = clock_ms();

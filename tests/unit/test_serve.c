@@ -40,11 +40,11 @@ static int ask(const char *method, const char *path, const char *query)
 
 	serve_begin(&thread);
 	serve(&thread, &q);
-	serve_sent(&thread);
 	assert_false(thread.answer.failed);
 	assert_true(thread.answer.body_len < sizeof body);
 	memcpy(body, thread.answer.memory ? thread.answer.memory + ANSWER_HEAD : "", thread.answer.body_len);
 	body[thread.answer.body_len] = '\0';
+	serve_sent(&thread);
 	return thread.answer.status;
 }
 
@@ -308,6 +308,30 @@ static void a_scrape_is_negotiated(void **state)
 	accept_coding = accept_type = NULL;
 }
 
+/* A page's memory does not stay with the thread that asked; two at a time do not share it. */
+static void a_scrape_leaves_no_memory_behind(void **state)
+{
+	static struct serve_thread one, two;
+	struct request q = {.header = header, .method = "GET", .path = {"/metrics", 8}};
+
+	(void)state;
+	serve_begin(&one);
+	serve(&one, &q);
+	serve_begin(&two);
+	serve(&two, &q);
+	assert_true(one.answer.body_len > 10000 && two.answer.body_len > 10000);
+	assert_ptr_not_equal(one.answer.memory, two.answer.memory);
+	serve_sent(&two);
+	serve_sent(&one);
+	assert_true(one.answer.body_cap < 10000 && two.answer.body_cap < 10000);
+	serve_begin(&one);
+	serve(&one, &q);
+	assert_true(one.answer.body_len > 10000);
+	serve_sent(&one);
+	serve_thread_free(&one);
+	serve_thread_free(&two);
+}
+
 /* What bodies weigh, and that it is told where the request is told. */
 static void sizes_are_counted(void **state)
 {
@@ -383,6 +407,7 @@ int main(void)
 		cmocka_unit_test(the_openapi_page),
 		cmocka_unit_test(a_scrape_counts_what_was_answered),
 		cmocka_unit_test(a_scrape_is_negotiated),
+		cmocka_unit_test(a_scrape_leaves_no_memory_behind),
 		cmocka_unit_test(sizes_are_counted),
 		cmocka_unit_test(without_metrics),
 	};
