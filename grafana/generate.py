@@ -75,7 +75,7 @@ def overview():
              f"""histogram_quantile(0.99, sum by (le) (
                  rate(http_request_duration_seconds_bucket{{@, {PREDICT}}}[$__rate_interval]))) >= 0""",
              (3, 4), GREEN, (0.05, YELLOW), (0.1, RED)),
-        stat("Threads busy", "Share of all threads that hold a connection. AkinThreadsSaturated fires above 90 %.",
+        stat("Threads busy", "Share of all threads that are busy. AkinThreadsSaturated fires above 90 %.",
              "percentunit", "sum(akin_threads_busy{@}) / sum(akin_threads{@})", (3, 4), GREEN, (0.7, YELLOW), (0.9, RED)),
         stat("Workers serving", "Worker processes that answer requests, over all instances.", "short",
              'sum(akin_workers{@, state="serving"})', (3, 4), RED, (1, GREEN)),
@@ -147,10 +147,10 @@ def latency():
 def saturation():
     return [
         row("Saturation"),
-        timeseries("Threads", "Threads that hold a connection, and threads in all. When they meet, connections wait.", "short", [
+        timeseries("Threads", "Threads that are busy, and threads in all. When the two meet, connections wait.", "short", [
             target("sum(akin_threads{@})", "in all"), target("sum(akin_threads_busy{@})", "busy")],
             (8, 7), overrides=coloured(**{"in all": GREY, "busy": BLUE})),
-        timeseries("Connections", "Connections that a thread serves, and connections that are accepted and wait for one.", "short", [
+        timeseries("Connections", "Connections that are open, and connections that wait in the kernel's queue for a free thread.", "short", [
             target("sum(akin_connections_active{@})", "active"), target("sum(akin_connections_waiting{@})", "waiting")],
             (8, 7), overrides=coloured(active=BLUE, waiting=RED)),
         timeseries("Connections made", "Connections accepted and refused, per second. Many accepted per request means that "
@@ -170,7 +170,7 @@ def workers():
         timeseries("Requests per worker", "Requests per second of each worker. They share one listening socket; the kernel deals.",
                    "reqps", [target("sum by (instance, worker) (rate(akin_worker_requests_total{@}[$__rate_interval]))",
                                     "{{instance}} worker {{worker}}")], (6, 8), fill=0),
-        timeseries("Threads busy per worker", "Share of each worker's threads that hold a connection.", "percentunit",
+        timeseries("Threads busy per worker", "Share of each worker's threads that are busy.", "percentunit",
                    [target("sum by (instance, worker) (akin_threads_busy{@}) / sum by (instance, worker) (akin_threads{@})",
                            "{{instance}} worker {{worker}}")], (6, 8), fill=0),
         timeseries("Worker restarts", "Workers that ended without having been asked to and were replaced, per rate interval: by "
