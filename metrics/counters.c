@@ -3,8 +3,8 @@
  * Nothing here can fail. The layout is the same in every process of a tree, since a worker is a fork of its master;
  * nobody else reads it.
  *
- * Summing is what a scrape spends on each slot. Most cells are never used. Those of durations, two thirds of a slot, are
- * read only where requests were counted, for a request is counted before its duration is; and most of the rest is for
+ * Summing is what a scrape spends on each slot. Most cells are never used. Times and bytes, two thirds of a slot,
+ * are read only where requests were counted, for a request is counted before its time is; and most of the rest is for
  * methods that hardly anybody uses. */
 #include "counters.h"
 
@@ -78,10 +78,11 @@ static uint64_t add(_Atomic uint64_t *to, const _Atomic uint64_t *from, size_t n
 	return all;
 }
 
-void counters_add_durations(struct durations *sum, const struct durations *d)
+void counters_add_served(struct served *sum, const struct served *s)
 {
-	add(sum->bin, d->bin, BIN_COUNT);
-	add(&sum->sum, &d->sum, 1);
+	add(&sum->time, &s->time, 1);
+	add(&sum->bytes, &s->bytes, 1);
+	add(sum->bin, s->bin, BIN_COUNT);
 }
 
 static uint64_t add_answers(struct counters *sum, const struct counters *c)
@@ -99,7 +100,7 @@ static uint64_t add_answers(struct counters *sum, const struct counters *c)
 				add(sum->requests[h][m], c->requests[h][m], STATUS_COUNT);
 		for (unsigned t = 0; t < TIMED_COUNT; t++) {
 			for (unsigned class = 0; n[t] && class < CLASS_COUNT; class++)
-				counters_add_durations(&sum->duration[h][t][class], &c->duration[h][t][class]);
+				counters_add_served(&sum->served[h][t][class], &c->served[h][t][class]);
 			all += n[t];
 		}
 	}
@@ -115,7 +116,7 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #define ADD_BY_HANDLER(symbol) add(sum->symbol, c->symbol, HANDLER_COUNT);
 #define ADD_BY_REFUSAL(symbol) add(sum->symbol, c->symbol, REFUSAL_COUNT);
 #define ADD_BY_ANSWER(symbol)	/* these two together, below */
-#define ADD_DURATIONS(symbol)
+#define ADD_SERVED(symbol)
 #define X(symbol, type, shape, unit, name, labels, help) ADD_##shape(symbol)
 	FAMILIES(X)
 #undef X
@@ -124,7 +125,7 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #undef ADD_BY_HANDLER
 #undef ADD_BY_REFUSAL
 #undef ADD_BY_ANSWER
-#undef ADD_DURATIONS
+#undef ADD_SERVED
 	return add_answers(sum, c);
 }
 
@@ -138,7 +139,8 @@ uint64_t counters_bury(void *counters)
 #define BURY_COUNTER_ONE(symbol)
 #define BURY_COUNTER_COMPUTED(symbol)
 #define BURY_SUMMARY_BY_HANDLER(symbol)
-#define BURY_HISTOGRAM_DURATIONS(symbol)
+#define BURY_SUMMARY_COMPUTED(symbol)
+#define BURY_HISTOGRAM_SERVED(symbol)
 #define BURY_HISTOGRAM_COMPUTED(symbol)
 #define BURY_GAUGE_COMPUTED(symbol)
 #define BURY_GAUGE_ONE(symbol) atomic_store_explicit(&c->symbol, 0, memory_order_relaxed);

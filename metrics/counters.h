@@ -43,8 +43,8 @@ enum refusal {
 	REFUSAL_COUNT
 };
 
-/* Durations are kept for two methods, GET and any other, which is never answered but by a refusal, and for the
- * classes 2xx to 5xx: a cell of them has 30 words. */
+/* Times and bytes are kept for two methods, GET and any other, for those get little but refusals; and for the classes
+ * 2xx to 5xx. */
 enum { TIMED_GET, TIMED_OTHER, TIMED_COUNT };
 enum { CLASS_2XX, CLASS_3XX, CLASS_4XX, CLASS_5XX, CLASS_COUNT };
 
@@ -55,20 +55,23 @@ enum {
 	BIN_COUNT			/* one more, for what is above the last bound */
 };
 
-struct durations {
+/* A request adds to three words of these. They are as close to each other as can be, since what makes counting take
+ * time is that the next thread is on another core, and wants the same line of its cache. */
+struct served {
+	_Alignas(64) _Atomic uint64_t time; /* nanoseconds: whole numbers add up exactly */
+	_Atomic uint64_t bytes;		/* of answers' bodies */
 	_Atomic uint64_t bin[BIN_COUNT]; /* not cumulated; the scrape does that */
-	_Atomic uint64_t sum;		/* nanoseconds: whole numbers add up exactly */
 };
 
 /* One worker's counters. Only 64-bit words, all of them sums: slots are added word by word. Written by the threads
- * of the slot's worker, all fields relaxed; by the master only after that worker's death. */
+ * of the slot's worker, all fields relaxed; by the master only after that worker's death. Lies at a multiple of 64. */
 struct counters {
 #define FIELD_COMPUTED(symbol)
 #define FIELD_ONE(symbol)	 _Atomic uint64_t symbol;
 #define FIELD_BY_HANDLER(symbol) _Atomic uint64_t symbol[HANDLER_COUNT];
 #define FIELD_BY_REFUSAL(symbol) _Atomic uint64_t symbol[REFUSAL_COUNT];
 #define FIELD_BY_ANSWER(symbol)	 _Atomic uint64_t symbol[HANDLER_COUNT][METHOD_COUNT][STATUS_COUNT];
-#define FIELD_DURATIONS(symbol)	 struct durations symbol[HANDLER_COUNT][TIMED_COUNT][CLASS_COUNT];
+#define FIELD_SERVED(symbol)	 struct served symbol[HANDLER_COUNT][TIMED_COUNT][CLASS_COUNT];
 #define X(symbol, type, shape, unit, name, labels, help) FIELD_##shape(symbol)
 	FAMILIES(X)
 #undef X
@@ -77,7 +80,7 @@ struct counters {
 #undef FIELD_BY_HANDLER
 #undef FIELD_BY_REFUSAL
 #undef FIELD_BY_ANSWER
-#undef FIELD_DURATIONS
+#undef FIELD_SERVED
 	_Atomic uint64_t unheard;	/* connections whose first request has not come; a gauge, part of a family */
 	_Atomic uint64_t others;	/* answers to methods but GET: without any, their cells need no look */
 };
@@ -142,6 +145,11 @@ static inline void counters_begin(struct counters *c)
 	counters_more(&c->in_progress, 1);
 }
 
+static inline struct served *counters_served(struct counters *c, struct counted r)
+{
+	return &c->served[r.handler][r.method == METHOD_GET ? TIMED_GET : TIMED_OTHER][counters_class(r.status)];
+}
+
 /* It has its answer; the lengths are those of the bodies. Counted before the answer is sent, so that a client who has
  * it finds it in the next scrape. */
 static inline void counters_answered(struct counters *c, struct counted r, uint64_t request_size, uint64_t response_size)
@@ -151,17 +159,16 @@ static inline void counters_answered(struct counters *c, struct counted r, uint6
 	counters_more(&c->requests[r.handler][r.method][r.status], 1);
 	if (request_size)
 		counters_more(&c->request_size[r.handler], request_size);
-	counters_more(&c->response_size[r.handler], response_size);
+	counters_more(&counters_served(c, r)->bytes, response_size);
 }
 
 /* It is out of hand: the answer is sent, or cannot be. */
 static inline void counters_sent(struct counters *c, struct counted r, uint64_t ns)
 {
-	unsigned timed = r.method == METHOD_GET ? TIMED_GET : TIMED_OTHER;
-	struct durations *d = &c->duration[r.handler][timed][counters_class(r.status)];
+	struct served *s = counters_served(c, r);
 
-	counters_more(&d->bin[counters_bin(ns)], 1);
-	counters_more(&d->sum, ns);
+	counters_more(&s->bin[counters_bin(ns)], 1);
+	counters_more(&s->time, ns);
 	counters_less(&c->in_progress);
 }
 
@@ -169,7 +176,7 @@ static inline void counters_sent(struct counters *c, struct counted r, uint64_t 
  * answered. */
 uint64_t counters_add(struct counters *sum, const void *counters);
 
-void counters_add_durations(struct durations *sum, const struct durations *d);
+void counters_add_served(struct served *sum, const struct served *s);
 
 /* Master, after a worker died: clear its gauges, for what was in its hands is over. Returns how many requests that
  * was. Totals stay. */

@@ -71,18 +71,18 @@
 /* X(symbol, type, shape, unit, name, labels, help)
  *
  * shape: COMPUTED has no field in the slots; ONE is one number; BY_HANDLER is one by handler; BY_ANSWER is one by
- * handler, method and status; DURATIONS is bins and a sum by handler, method and class; BY_REFUSAL is one by reason.
+ * handler, method and status; SERVED is times and bytes by handler, method and class; BY_REFUSAL is one by reason.
  * unit: the name's suffix where OpenMetrics wants one said, else "". */
 #define FAMILIES(X) \
 	X(requests, COUNTER, BY_ANSWER, "", "http_requests_total", "handler, method, status", \
 	  "HTTP requests answered, by route template, method and status.") \
 	X(request_size, SUMMARY, BY_HANDLER, "bytes", "http_request_size_bytes", "handler", \
 	  "Length of request bodies as announced, 0 for one too long to be read.") \
-	X(response_size, SUMMARY, BY_HANDLER, "bytes", "http_response_size_bytes", "handler", \
+	X(response_size, SUMMARY, COMPUTED, "bytes", "http_response_size_bytes", "handler", \
 	  "Length of response bodies.") \
-	X(duration, HISTOGRAM, DURATIONS, "seconds", "http_request_duration_seconds", "handler, method, status", \
+	X(served, HISTOGRAM, SERVED, "seconds", "http_request_duration_seconds", "handler, method, status", \
 	  "Time from a request's head being read to its answer being with the kernel; a method but GET is 'other'.") \
-	X(duration_highr, HISTOGRAM, COMPUTED, "seconds", "http_request_duration_highr_seconds", "", \
+	X(served_highr, HISTOGRAM, COMPUTED, "seconds", "http_request_duration_highr_seconds", "", \
 	  "The same durations over all handlers, in wider buckets up to a minute.") \
 	X(in_progress, GAUGE, ONE, "", "http_requests_inprogress", "", \
 	  "HTTP requests that are being answered now, this scrape included.") \

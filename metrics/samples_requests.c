@@ -96,8 +96,20 @@ void samples_requests(struct page *p)
 	}
 }
 
+static uint64_t received(const struct page *p, unsigned h) { return LOAD(p->sum.request_size[h]); }
+
+static uint64_t sent(const struct page *p, unsigned h)
+{
+	uint64_t n = 0;
+
+	for (unsigned t = 0; t < TIMED_COUNT; t++)
+		for (unsigned c = 0; c < CLASS_COUNT; c++)
+			n += LOAD(p->sum.served[h][t][c].bytes);
+	return n;
+}
+
 /* A summary without quantiles by handler: how many requests, how many bytes. */
-static void sizes(struct page *p, const _Atomic uint64_t *bytes)
+static void sizes(struct page *p, uint64_t (*bytes)(const struct page *p, unsigned h))
 {
 	for (unsigned h = 0; h < HANDLER_COUNT; h++) {
 		struct labels l = {.len = 0};
@@ -110,15 +122,15 @@ static void sizes(struct page *p, const _Atomic uint64_t *bytes)
 			continue;
 		labels_add(&l, "handler", handler_label[h]);
 		write_count(&p->w, &l, n);
-		write_sum(&p->w, &l, LOAD(bytes[h]));
+		write_sum(&p->w, &l, bytes(p, h));
 		write_created(&p->w, &l);
 	}
 }
 
-void samples_request_size(struct page *p) { sizes(p, p->sum.request_size); }
-void samples_response_size(struct page *p) { sizes(p, p->sum.response_size); }
+void samples_request_size(struct page *p) { sizes(p, received); }
+void samples_response_size(struct page *p) { sizes(p, sent); }
 
-static uint64_t timed(const struct durations *d)
+static uint64_t timed(const struct served *d)
 {
 	uint64_t n = 0;
 
@@ -127,7 +139,7 @@ static uint64_t timed(const struct durations *d)
 	return n;
 }
 
-static void histogram(struct page *p, const struct labels *l, const struct durations *d, bool fine)
+static void histogram(struct page *p, const struct labels *l, const struct served *d, bool fine)
 {
 	uint64_t below = 0;
 
@@ -139,16 +151,16 @@ static void histogram(struct page *p, const struct labels *l, const struct durat
 	below += LOAD(d->bin[BOUND_COUNT]);
 	write_bucket(&p->w, l, "+Inf", below);
 	write_count(&p->w, l, below);
-	write_sum_seconds(&p->w, l, LOAD(d->sum));
+	write_sum_seconds(&p->w, l, LOAD(d->time));
 	write_created(&p->w, l);
 }
 
-void samples_duration(struct page *p)
+void samples_served(struct page *p)
 {
 	for (unsigned h = 0; h < HANDLER_COUNT; h++) {
 		for (unsigned t = 0; shown(p, h) && t < TIMED_COUNT; t++) {
 			for (unsigned c = 0; c < CLASS_COUNT; c++) {
-				const struct durations *d = &p->sum.duration[h][t][c];
+				const struct served *d = &p->sum.served[h][t][c];
 				struct labels l = {.len = 0};
 
 				if (!timed(d) && !(t == TIMED_GET && expected_class(h, METHOD_GET, c)))
@@ -162,14 +174,14 @@ void samples_duration(struct page *p)
 	}
 }
 
-void samples_duration_highr(struct page *p)
+void samples_served_highr(struct page *p)
 {
-	struct durations all = {.sum = 0};
+	struct served all = {.time = 0};
 
 	for (unsigned h = 0; h < HANDLER_COUNT; h++) {
 		for (unsigned t = 0; shown(p, h) && t < TIMED_COUNT; t++) {
 			for (unsigned c = 0; c < CLASS_COUNT; c++)
-				counters_add_durations(&all, &p->sum.duration[h][t][c]);
+				counters_add_served(&all, &p->sum.served[h][t][c]);
 		}
 	}
 	histogram(p, NULL, &all, false);

@@ -29,6 +29,14 @@ static void labels(void **state)
 	assert_int_equal(counters_status(599), STATUS_500);
 }
 
+static struct counters *zeroed(size_t n)
+{
+	void *c = aligned_alloc(64, n * sizeof(struct counters));
+
+	assert_non_null(c);
+	return memset(c, 0, n * sizeof(struct counters));
+}
+
 static void request(struct counters *c, enum handler h, enum method m, enum status s, uint64_t ns)
 {
 	const struct counted r = {h, m, s};
@@ -47,18 +55,16 @@ static uint64_t times(const struct counters *c)
 		for (unsigned t = 0; t < TIMED_COUNT; t++)
 			for (unsigned k = 0; k < CLASS_COUNT; k++)
 				for (unsigned i = 0; i < BIN_COUNT; i++)
-					n += c->duration[h][t][k].bin[i];
+					n += c->served[h][t][k].bin[i];
 	return n;
 }
 
 /* Every cell is its own: count each one a different number of times and find it again in a sum of two slots. */
 static void every_cell(void **state)
 {
-	struct counters *slot = calloc(2, sizeof *slot), *sum = calloc(1, sizeof *sum);
+	struct counters *slot = zeroed(2), *sum = zeroed(1);
 
 	(void)state;
-	assert_non_null(slot);
-	assert_non_null(sum);
 	assert_int_equal(counters_size(), sizeof *slot);
 	for (unsigned i = 0; i < 2; i++)
 		for (unsigned h = 0; h < HANDLER_COUNT; h++)
@@ -82,10 +88,9 @@ static void every_cell(void **state)
 
 static void a_death_clears_what_was_in_hand_and_keeps_totals(void **state)
 {
-	struct counters *c = calloc(1, sizeof *c);
+	struct counters *c = zeroed(1);
 
 	(void)state;
-	assert_non_null(c);
 	for (int i = 0; i < 3; i++)
 		counters_begin(c);
 	request(c, HANDLER_ITEM, METHOD_GET, STATUS_200, 5);
@@ -119,18 +124,17 @@ static void *count(void *of)
 
 static void threads_lose_nothing(void **state)
 {
-	struct counters *c = calloc(1, sizeof *c);
+	struct counters *c = zeroed(1);
 	pthread_t thread[THREADS];
 
 	(void)state;
-	assert_non_null(c);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, count, c), 0);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 	assert_int_equal(c->requests[HANDLER_USER][METHOD_GET][STATUS_200], THREADS * EACH);
 	assert_int_equal(c->in_progress, 0);
-	assert_int_equal(c->duration[HANDLER_USER][TIMED_GET][CLASS_2XX].sum, 7 * THREADS * EACH);
+	assert_int_equal(c->served[HANDLER_USER][TIMED_GET][CLASS_2XX].time, 7 * THREADS * EACH);
 	assert_int_equal(times(c), THREADS * EACH);
 	free(c);
 }
@@ -177,11 +181,10 @@ static void bounds_are_what_they_say(void **state)
 /* Where a duration goes: by handler, GET or not, and class; beside it what else a request leaves behind. */
 static void a_request_is_counted_once_everywhere(void **state)
 {
-	struct counters *c = calloc(1, sizeof *c);
+	struct counters *c = zeroed(1);
 	const struct counted r = {HANDLER_ITEM, METHOD_POST, STATUS_405};
 
 	(void)state;
-	assert_non_null(c);
 	counters_begin(c);
 	assert_int_equal(c->in_progress, 1);
 	counters_answered(c, r, 100, 31);
@@ -191,9 +194,9 @@ static void a_request_is_counted_once_everywhere(void **state)
 	assert_int_equal(c->in_progress, 0);
 	assert_int_equal(c->requests[HANDLER_ITEM][METHOD_POST][STATUS_405], 1);
 	assert_int_equal(c->request_size[HANDLER_ITEM], 100);
-	assert_int_equal(c->response_size[HANDLER_ITEM], 31);
-	assert_int_equal(c->duration[HANDLER_ITEM][TIMED_OTHER][CLASS_4XX].bin[2], 1);
-	assert_int_equal(c->duration[HANDLER_ITEM][TIMED_OTHER][CLASS_4XX].sum, 200000);
+	assert_int_equal(c->served[HANDLER_ITEM][TIMED_OTHER][CLASS_4XX].bytes, 31);
+	assert_int_equal(c->served[HANDLER_ITEM][TIMED_OTHER][CLASS_4XX].bin[2], 1);
+	assert_int_equal(c->served[HANDLER_ITEM][TIMED_OTHER][CLASS_4XX].time, 200000);
 	assert_int_equal(times(c), 1);
 	free(c);
 }

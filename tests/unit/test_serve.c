@@ -336,14 +336,18 @@ static void a_scrape_leaves_no_memory_behind(void **state)
 static void sizes_are_counted(void **state)
 {
 	const struct counters *c = board_own_counters(&board);
-	uint64_t out = c->response_size[HANDLER_ROOT], in = c->request_size[HANDLER_ROOT];
+	uint64_t out = c->served[HANDLER_ROOT][TIMED_GET][CLASS_2XX].bytes, in = c->request_size[HANDLER_ROOT];
 	struct request q = {.header = header, .method = "POST", .path = {"/", 1}, .body_len = 1234};
 
 	(void)state;
 	assert_int_equal(ask("GET", "/", NULL), 200);
-	assert_int_equal(c->response_size[HANDLER_ROOT], out + strlen("{\"status\":\"ok\"}"));
+	assert_int_equal(c->served[HANDLER_ROOT][TIMED_GET][CLASS_2XX].bytes, out + strlen("{\"status\":\"ok\"}"));
+	uint64_t refused = c->served[HANDLER_ROOT][TIMED_OTHER][CLASS_4XX].bytes;
+
 	assert_int_equal(ask("HEAD", "/", NULL), 405);			/* it has no body */
-	assert_int_equal(c->response_size[HANDLER_ROOT], out + strlen("{\"status\":\"ok\"}"));
+	assert_int_equal(c->served[HANDLER_ROOT][TIMED_OTHER][CLASS_4XX].bytes, refused);
+	assert_int_equal(ask("PUT", "/", NULL), 405);
+	assert_true(c->served[HANDLER_ROOT][TIMED_OTHER][CLASS_4XX].bytes > refused);
 	assert_int_equal(c->request_size[HANDLER_ROOT], in);
 	serve_begin(&thread);
 	serve(&thread, &q);
