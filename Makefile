@@ -144,6 +144,7 @@ help:
 	@echo 'make ui         fetch Swagger UI and ReDoc for /docs and /redoc (run and test do it, too)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make screenshots  the pictures of the dashboards, drawn again (five minutes)'
+	@echo 'make docs       write the table of families into docs/metrics.md'
 	@echo 'make lint       style, static analysis, man pages, scripts'
 	@echo 'make install    under PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), MANDIR, DESTDIR; uninstall takes it away'
 	@echo 'make clean      remove build/'

@@ -3,8 +3,9 @@
  * Nothing here can fail. The layout is the same in every process of a tree, since a worker is a fork of its master;
  * nobody else reads it.
  *
- * Summing is what a scrape spends on each slot. Most cells are never used, and those of durations are two thirds of a
- * slot, so they are read only where requests were counted: a request is counted before its duration is. */
+ * Summing is what a scrape spends on each slot. Most cells are never used. Those of durations, two thirds of a slot, are
+ * read only where requests were counted, for a request is counted before its duration is; and most of the rest is for
+ * methods that hardly anybody uses. */
 #include "counters.h"
 
 #include <string.h>
@@ -85,12 +86,15 @@ void counters_add_durations(struct durations *sum, const struct durations *d)
 
 static uint64_t add_answers(struct counters *sum, const struct counters *c)
 {
+	unsigned methods = LOAD(c->others) ? METHOD_COUNT : 1;
 	uint64_t all = 0;
+
+	_Static_assert(METHOD_GET == 0, "the first one");
 
 	for (unsigned h = 0; h < HANDLER_COUNT; h++) {
 		uint64_t n[TIMED_COUNT] = {0};
 
-		for (unsigned m = 0; m < METHOD_COUNT; m++)
+		for (unsigned m = 0; m < methods; m++)
 			n[m == METHOD_GET ? TIMED_GET : TIMED_OTHER] +=
 				add(sum->requests[h][m], c->requests[h][m], STATUS_COUNT);
 		for (unsigned t = 0; t < TIMED_COUNT; t++) {

@@ -79,6 +79,7 @@ struct counters {
 #undef FIELD_BY_ANSWER
 #undef FIELD_DURATIONS
 	_Atomic uint64_t unheard;	/* connections whose first request has not come; a gauge, part of a family */
+	_Atomic uint64_t others;	/* answers to methods but GET: without any, their cells need no look */
 };
 
 /* Bytes of a slot's counters: what board_create() wants. */
@@ -145,6 +146,8 @@ static inline void counters_begin(struct counters *c)
  * it finds it in the next scrape. */
 static inline void counters_answered(struct counters *c, struct counted r, uint64_t request_size, uint64_t response_size)
 {
+	if (r.method != METHOD_GET)
+		counters_more(&c->others, 1);
 	counters_more(&c->requests[r.handler][r.method][r.status], 1);
 	if (request_size)
 		counters_more(&c->request_size[r.handler], request_size);

@@ -57,24 +57,28 @@ uint64_t process_proportional(void)
 	return at ? strtoull(at + 5, NULL, 10) * 1024 : 0;
 }
 
-/* Fields of /proc/PID/stat, from the one behind the name on; the name may hold anything. */
+/* Some numbers of /proc/PID/stat, by their places behind the name, which may hold anything. (sscanf() would take as long
+ * as the kernel.) */
 static bool add_stat(struct process_tree *t, int32_t pid)
 {
+	enum { THREADS = 18, VIRTUAL = 21, PAGES = 22 };
+	uint64_t field[PAGES + 1];
 	char path[40], text[1024];
-	unsigned long long threads, virtual;
-	long long pages;
+	int n = 0;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", pid);
 	if (!read_text(path, text, sizeof text))
 		return false;
-	const char *at = strrchr(text, ')');
-
-	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %llu %*d %*u %llu %lld",
-			  &threads, &virtual, &pages) != 3)
+	for (const char *at = strrchr(text, ')'); at && n < PAGES; ) {
+		at = strchr(at + 1, ' ');
+		if (at)
+			field[++n] = strtoull(at, NULL, 10);
+	}
+	if (n < PAGES)
 		return false;
-	t->threads += threads;
-	t->virtual += virtual;
-	t->resident += (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	t->threads += field[THREADS];
+	t->virtual += field[VIRTUAL];
+	t->resident += field[PAGES] * (uint64_t)sysconf(_SC_PAGESIZE);
 	return true;
 }
 
