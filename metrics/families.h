@@ -1,6 +1,6 @@
 /* families.h - every metric family, once: this list makes the fields of a worker's counters (counters.h), their sums,
- * the text of /metrics (exposition.c) and the table in docs/metrics.md (akin-server --metrics-table). A family is added here, with a
- * samples_ function in exposition.c; forgetting that does not link.
+ * the text of /metrics (exposition.c) and the table in docs/metrics.md (akin-server --metrics-table). A family is added
+ * here, with a samples_ function in one of samples_*.c; forgetting that does not link.
  *
  * Labels are closed lists, so that a counter is an array cell whose place the request path knows without looking
  * anything up, and so that no client can make new series. */

@@ -50,8 +50,8 @@ struct settings {
 	char pid_file[PATH_MAX];	/* "": none */
 };
 
-/* Defaults, then the file, then ENABLE_METRICS and AKIN_* in the environment, then flags: the later wins. file_named: a missing file
- * is a fault (with -c), else it is only not read. False: *why is "place: rule, value". */
+/* Defaults, then the file, then ENABLE_METRICS and AKIN_* in the environment, then flags: the later wins. must_exist: a
+ * missing file is a fault (with -c), else it is only not read. False: *why is "place: rule, value". */
 void settings_default(struct settings *s);
 bool settings_file(struct settings *s, const char *path, bool must_exist, struct fault *why);
 bool settings_environment(struct settings *s, struct fault *why);

@@ -1,61 +1,13 @@
-/* test_exposition.c - the text of /metrics: its form after the rules of both formats, and known numbers in it. */
+/* test_exposition.c - known numbers, and where /metrics shows them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include <ctype.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "small_packed.h"
-#include "../../metrics/counters.h"
-#include "../../metrics/exposition.h"
+#include "page.h"
 
 #define SLOTS 3
-
-static char page[1 << 18];
-static size_t page_len;
-
-static void append(void *of, const char *bytes, size_t len)
-{
-	assert_ptr_equal(of, page);
-	assert_true(page_len + len < sizeof page);
-	memcpy(page + page_len, bytes, len);
-	page_len += len;
-	page[page_len] = '\0';
-}
-
-static void write_as(const struct exposition *e)
-{
-	page_len = 0;
-	exposition_write(e, append, page);
-}
-
-static void write_page(const struct board *b, const struct packed *p)
-{
-	write_as(&(struct exposition){.board = b, .packed = p, .prefix = ""});
-}
-
-static bool has_line(const char *line)
-{
-	const char *at = page;
-	size_t n = strlen(line);
-
-	while ((at = strstr(at, line))) {
-		if ((at == page || at[-1] == '\n') && at[n] == '\n')
-			return true;
-		at += n;
-	}
-	return false;
-}
-
-static void assert_line(const char *line)
-{
-	if (!has_line(line))
-		fail_msg("no line '%s' in\n%s", line, page);
-}
 
 static int setup(void **state)
 {
@@ -68,21 +20,6 @@ static int setup(void **state)
 	}
 	b.head->started = 1234567890;
 	*state = &b;
-	return 0;
-}
-
-static void request(struct counters *c, enum handler h, enum method m, enum status s, uint64_t ns)
-{
-	const struct counted r = {h, m, s};
-
-	counters_begin(c);
-	counters_answered(c, r, 10, 100);
-	counters_sent(c, r, ns);
-}
-
-static int teardown(void **state)
-{
-	board_remove(*state);
 	return 0;
 }
 
@@ -151,15 +88,6 @@ static void durations_are_cumulated(void **state)
 	assert_line("http_request_duration_highr_seconds_bucket{le=\"+Inf\"} 30");
 	assert_line("http_request_duration_highr_seconds_count 30");
 	assert_line("http_request_duration_highr_seconds_sum 375.45066");
-}
-
-static unsigned lines_with(const char *what)
-{
-	unsigned n = 0;
-
-	for (const char *at = page; (at = strstr(at, what)); at += strlen(what))
-		n++;
-	return n;
 }
 
 static void settings_change_the_http_families(void **state)
@@ -296,31 +224,6 @@ static void the_model_is_told(void **state)
 	free(memory);
 }
 
-static bool is_name(const char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!(isalpha(s[i]) || s[i] == '_' || (i && isdigit(s[i]))))
-			return false;
-	return len > 0;
-}
-
-/* A socket that listens, with clients in its queue. Its descriptor; theirs are in clients[]. */
-static int listen_with(int *clients, int n)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof a;
-	int s = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(s, (struct sockaddr *)&a, len), 0);
-	assert_int_equal(listen(s, 16), 0);
-	assert_int_equal(getsockname(s, (struct sockaddr *)&a, &len), 0);
-	for (int i = 0; i < n; i++) {
-		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
-		assert_int_equal(connect(clients[i], (struct sockaddr *)&a, len), 0);
-	}
-	return s;
-}
-
 static void the_queue_is_told(void **state)
 {
 	struct exposition e = {.board = *state, .prefix = ""};
@@ -339,149 +242,6 @@ static void the_queue_is_told(void **state)
 	assert_null(strstr(page, "akin_connections_waiting"));
 }
 
-static const struct {
-	const char *name, *labels, *help;
-} families[] = {
-#define X(symbol, type, shape, unit, family, label_names, text) {family, label_names, text},
-	FAMILIES(X)
-#undef X
-};
-
-/* The names of the labels in a line, as the list has them: "a, b". le is not of the family but of its type. */
-static void label_names(const char *line, char *names)
-{
-	*names = '\0';
-	for (const char *at = strchr(line, '{'); at && *at != '}'; ) {
-		size_t n = strcspn(++at, "=");
-
-		if (strncmp(at, "le=", 3) != 0)
-			sprintf(names + strlen(names), "%s%.*s", *names ? ", " : "", (int)n, at);
-		for (at += n + 2; *at != '"'; at++)
-			at += *at == '\\';
-		at++;
-	}
-}
-
-/* The list's word on labels is true, its help needs no escapes, and with all there is to tell each family is told. */
-static void the_list_is_right(void **state)
-{
-	struct board *b = *state;
-	struct small s;
-	struct packed p;
-	char names[256], start[128];
-
-	small_random(&s, 5, 5, 30, 1);
-	void *memory = small_packed(&s, 4, 555, &p);
-
-	assert_non_null(memory);
-	atomic_store(&b->head->proportional, 1024);
-	struct exposition e = {.board = b, .packed = &p, .prefix = "", .listener = listen_with(NULL, 0)};
-
-	write_as(&e);
-	close(e.listener);
-	for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-		assert_null(strpbrk(families[i].help, "\\\n"));
-		snprintf(start, sizeof start, "# HELP %s %s\n# TYPE %s ", families[i].name, families[i].help,
-			 families[i].name);
-		const char *at = strstr(page, start);
-
-		if (!at)
-			fail_msg("%s is not in\n%s", families[i].name, page);
-		at = strchr(at + strlen(start), '\n');
-		for (; at[1] && at[1] != '#'; at = strchr(at + 1, '\n')) {
-			char line[512];
-
-			snprintf(line, sizeof line, "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
-			label_names(line, names);
-			assert_string_equal(names, families[i].labels);
-		}
-	}
-	free(memory);
-}
-
-static void the_table_is_the_list(void **state)
-{
-	(void)state;
-	page_len = 0;
-	exposition_table(append, page);
-	for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-		char start[128];
-
-		snprintf(start, sizeof start, "| `%s` | ", families[i].name);
-		assert_int_equal(lines_with(start), 1);
-		assert_non_null(strstr(page, families[i].help));
-	}
-}
-
-static bool ends(const char *s, size_t len, const char *with)
-{
-	return len > strlen(with) && memcmp(s + len - strlen(with), with, strlen(with)) == 0;
-}
-
-/* Of a summary or histogram: what its parts may be called. */
-static bool is_part(const char *line, size_t n, const char *name, const char *type)
-{
-	size_t len = strlen(name);
-	bool histogram = strcmp(type, "histogram") == 0;
-
-	if (!histogram && strcmp(type, "summary") != 0)
-		return n == len;
-	return (ends(line, n, "_sum") && n == len + 4) || (ends(line, n, "_count") && n == len + 6) ||
-	       (histogram && ends(line, n, "_bucket") && n == len + 7);
-}
-
-/* HELP, TYPE, samples; one block a family; a value after the last space; counters end in _total, others do not. */
-static void the_form_is_right(void **state)
-{
-	char seen[64][64];
-	size_t blocks = 0;
-	char name[64] = "", type[16] = "";
-
-	write_page(*state, NULL);
-	assert_int_equal(page[page_len - 1], '\n');
-	for (char *line = page, *end; *line; line = end + 1) {
-		end = strchr(line, '\n');
-		*end = '\0';
-		if (strncmp(line, "# HELP ", 7) == 0) {
-			size_t n = strcspn(line + 7, " ");
-
-			assert_true(n < sizeof name && is_name(line + 7, n));
-			memcpy(name, line + 7, n);
-			name[n] = '\0';
-			assert_true(strlen(line) > 7 + n + 10);
-			for (size_t i = 0; i < blocks; i++)
-				assert_string_not_equal(seen[i], name);
-			strcpy(seen[blocks++], name);
-			char want[128];
-
-			end[0] = '\n';
-			line = end + 1;
-			end = strchr(line, '\n');
-			*end = '\0';
-			assert_int_equal(sscanf(line, "# TYPE %99s %15s", want, type), 2);
-			assert_string_equal(want, name);
-			size_t len = strlen(name);
-			bool total = len > 6 && strcmp(name + len - 6, "_total") == 0;
-
-			assert_int_equal(total, strcmp(type, "counter") == 0);
-			assert_true(total || strcmp(type, "gauge") == 0 || strcmp(type, "summary") == 0 ||
-				    strcmp(type, "histogram") == 0);
-		} else {
-			size_t n = strcspn(line, "{ ");
-			const char *value = strrchr(line, ' ');
-
-			assert_true(is_part(line, n, name, type));
-			assert_memory_equal(line, name, strlen(name));
-			assert_non_null(value);
-			assert_int_equal(strspn(value + 1, "0123456789."), strlen(value + 1));
-			if (line[n] == '{')
-				assert_int_equal(value[-1], '}');
-		}
-		*end = '\n';
-	}
-	assert_true(blocks >= 25);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,9 +253,6 @@ int main(void)
 		cmocka_unit_test(the_board_is_told),
 		cmocka_unit_test(the_model_is_told),
 		cmocka_unit_test(the_queue_is_told),
-		cmocka_unit_test(the_list_is_right),
-		cmocka_unit_test(the_table_is_the_list),
-		cmocka_unit_test(the_form_is_right),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
