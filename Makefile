@@ -92,7 +92,6 @@ unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
 system: all
 	@$(PYTHON) tests/run.py --system $(BUILD)
-.PHONY: container
 container: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) all
 	@$(PYTHON) tests/run.py --container $(BUILD)
@@ -107,7 +106,7 @@ bench: etc/packages/build.need etc/packages/bench.need
 	@$(PYTHON) tests/bench/bench.py $(BUILD)
 
 screenshots: etc/packages/build.need etc/packages/test.need etc/packages/screenshots.need
-	@$(SUBMAKE) all model
+	@$(MAKE) $(SUB) all model
 	@$(PYTHON) tests/render/screenshots.py
 
 lint: etc/packages/build.need etc/packages/lint.need
@@ -141,10 +140,8 @@ help:
 	@echo 'make            build akin-prep and akin-server in $(BUILD)/'
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
 	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize container)'
-	@echo 'make ui         fetch Swagger UI and ReDoc for /docs and /redoc (run and test do it, too)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
-	@echo 'make screenshots  the pictures of the dashboards, drawn again (five minutes)'
-	@echo 'make docs       write the table of families into docs/metrics.md'
+	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'
 	@echo 'make lint       style, static analysis, man pages, scripts'
 	@echo 'make install    under PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), MANDIR, DESTDIR; uninstall takes it away'
 	@echo 'make clean      remove build/'

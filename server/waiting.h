@@ -12,6 +12,8 @@ struct waiting {
 	_Atomic int64_t since;		/* ms; when waiting_from() was called */
 	int64_t deadline;		/* ms; no read or write of the connection waits beyond */
 	int fd;				/* the connection, during an idle wait */
+	int sleeping;			/* the connection whose recv() may sleep, plus 1; 0: none */
+	bool promised;			/* poll() has said yes without a look, and recv() is to wait */
 	bool idle;			/* nothing has been read since waiting_from() */
 	bool ended;			/* an idle wait was called off: the connection has to end */
 	bool full;			/* the last read filled all the room it was given */
