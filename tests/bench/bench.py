@@ -300,7 +300,7 @@ def bench_scrape(build, model, folder, table):
             ours = [r[at] for r in rounds]
             least = [r[0] for r in rounds]
             other = "1 slot: " if at else ""
-            table(f"scrape as Prometheus does it, {count} worker slots: round trip", spread([w for w, _ in ours], " ms"),
+            table(f"scrape as Prometheus does it, {count} worker slot{'s' * (count > 1)}: round trip", spread([w for w, _ in ours], " ms"),
                   other and other + spread([w for w, _ in least], " ms"),
                   other and spread([a[0] / b[0] for a, b in zip(ours, least)], digits=2), "≤ 1 ms")
             table("… CPU time of master and workers", spread([c for _, c in ours], " ms"),
