@@ -131,19 +131,32 @@ static bool slot_cpu(const struct board_slot *s, uint64_t *cpu)
 	return false;
 }
 
+/* Is /proc the one of the namespace in which our process ids are ids? Another one's would tell of somebody else. */
+static bool proc_is_ours(void)
+{
+	char own[16], link[16];
+	ssize_t n = readlink("/proc/self", link, sizeof link);
+	int len = snprintf(own, sizeof own, "%d", (int)getpid());
+
+	return n == len && memcmp(own, link, (size_t)n) == 0;
+}
+
 void process_look(const struct board *b, struct process_tree *t)
 {
 	int32_t master = b->head->master_pid;
 
-	*t = (struct process_tree){.memory_known = true, .fds_known = true};
+	bool readable = proc_is_ours();
+
+	*t = (struct process_tree){.memory_known = readable, .fds_known = readable};
 	t->cpu_known = process_cpu(master, &t->cpu);
-	add_process(t, master, NULL);
+	if (readable)
+		add_process(t, master, NULL);
 	for (uint32_t i = 0; i < board_slots(b); i++) {
 		const struct board_slot *s = board_slot(b, i);
 		int32_t pid = atomic_load(&s->pid);
 		uint64_t cpu = 0;
 
-		if (pid > 0)
+		if (readable && pid > 0)
 			add_process(t, pid, &s->pid);
 		t->cpu_known = t->cpu_known && slot_cpu(s, &cpu);
 		t->cpu += cpu;

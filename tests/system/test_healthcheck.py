@@ -160,7 +160,7 @@ def test_bad_settings_are_still_refused(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
 def test_as_process_1(start, small, number):
     """Process 1 is sent only the signals it asks for, and inherits every orphan."""
-    server = start(small(ROWS), wrapper=["unshare", "--pid", "--fork", "--kill-child"])
+    server = start(small(ROWS), wrapper=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"])
     status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
     assert re.search(r"^NSpid:\t\d+\t1$", status, re.M), status
     workers = server.workers()

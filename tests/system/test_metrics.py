@@ -4,6 +4,7 @@ import collections
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import threading
@@ -387,6 +388,19 @@ def test_process_figures_are_the_kernels(start, small):
     pss = sum(int(re.search(r"^Pss: +(\d+)", proc(p, "smaps_rollup").read_text(), re.M)[1]) for p in tree) * 1024
     assert samples["akin_process_proportional_memory_bytes"] == pytest.approx(pss, rel=0.3)
     assert samples["akin_process_proportional_memory_bytes"] < samples["process_resident_memory_bytes"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and process namespaces")
+def test_a_foreign_proc_is_not_believed(start, small):
+    """In a namespace of process ids of its own, with the /proc of another one, the ids there are other processes."""
+    no_leaks = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}     # they look into /proc, too
+    wrapper = ["unshare", "--pid", "--fork", "--kill-child"]
+    samples = start(small(ROWS), wrapper=wrapper, env=no_leaks).metrics()
+    assert samples["process_cpu_seconds_total"] > 0
+    for name in ("process_resident_memory_bytes", "process_virtual_memory_bytes", "process_threads", "process_open_fds"):
+        assert name not in samples
+    samples = start(small(ROWS), wrapper=[*wrapper, "--mount-proc"]).metrics()
+    assert samples["process_resident_memory_bytes"] > 1e6 and samples["process_open_fds"] > 10
 
 
 def test_cpu_time_never_goes_back(start, small):
