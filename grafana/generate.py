@@ -237,10 +237,10 @@ def akin_service():
                    "Model of {{instance}} built", "by akin-prep", value_is_time=True),
         annotation("Started", BLUE, "1000 * process_start_time_seconds{@}", "{{instance}} started", "", value_is_time=True),
         annotation("Reload failed", RED,
-                   'sum by (instance, reason) (increase(akin_reloads_total{@, result="failure"}[1m])) > 0',
+                   'sum by (instance, reason) (increase(akin_reloads_total{@, result="failure"}[3m])) > 0',
                    "Reload failed on {{instance}}", "{{reason}}: the older model is still served"),
         annotation("Worker died", PURPLE,
-                   "sum by (instance, reason) (increase(akin_worker_restarts_total{@}[1m])) > 0",
+                   "sum by (instance, reason) (increase(akin_worker_restarts_total{@}[3m])) > 0",
                    "Worker of {{instance}} died", "{{reason}}"),
     ])
 

@@ -265,7 +265,7 @@ static bool enable_metrics(struct settings *s, struct fault *why)
 	const char *value = getenv("ENABLE_METRICS");
 	char shown[80];
 
-	if (!value)
+	if (!value || !*value)		/* a compose file passes on an empty one for none */
 		return true;
 	if (strcasecmp(value, "true") != 0 && strcasecmp(value, "false") != 0) {
 		fault_quote(shown, sizeof shown, value, strlen(value));

@@ -222,6 +222,10 @@ static void test_enable_metrics(void **state)
 		assert_int_equal(s.metrics, cases[i].want);
 		unsetenv("AKIN_METRICS");
 	}
+	settings_default(&s);
+	setenv("ENABLE_METRICS", "", 1);		/* as good as none */
+	assert_true(settings_environment(&s, &why));
+	assert_int_equal(s.metrics, METRICS_ON);
 	setenv("ENABLE_METRICS", "1", 1);
 	assert_false(settings_environment(&s, &why));
 	assert_string_equal(why.text, "ENABLE_METRICS must be true or false, not '1'");
