@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from harness import SERVER, one_line, until
-from test_processes import can_unshare, small_shm
+from test_processes import can_unshare, own_proc, small_shm
 
 ROWS = [("1", "A"), ("1", "B"), ("2", "A"), ("2", "C")]
 needs_namespace = pytest.mark.skipif(not can_unshare(), reason="needs root and namespaces")
@@ -160,7 +160,7 @@ def test_bad_settings_are_still_refused(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
 def test_as_process_1(start, small, number):
     """Process 1 is sent only the signals it asks for, and inherits every orphan."""
-    server = start(small(ROWS), wrapper=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"])
+    server = start(small(ROWS), wrapper=own_proc())
     status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
     assert re.search(r"^NSpid:\t\d+\t1$", status, re.M), status
     workers = server.workers()

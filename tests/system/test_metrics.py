@@ -14,6 +14,7 @@ import pytest
 
 import harness
 from harness import until
+from test_processes import own_proc
 
 ROWS = [("1", "A"), ("1", "B"), ("2", "A"), ("2", "B"), ("2", "C"), ("3", "C"), ("3", "D")]
 ASKED = [   # path, method, handler, status
@@ -399,7 +400,7 @@ def test_a_foreign_proc_is_not_believed(start, small):
     assert samples["process_cpu_seconds_total"] > 0
     for name in ("process_resident_memory_bytes", "process_virtual_memory_bytes", "process_threads", "process_open_fds"):
         assert name not in samples
-    samples = start(small(ROWS), wrapper=[*wrapper, "--mount-proc"]).metrics()
+    samples = start(small(ROWS), wrapper=own_proc()).metrics()
     assert samples["process_resident_memory_bytes"] > 1e6 and samples["process_open_fds"] > 10
 
 

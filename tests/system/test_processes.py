@@ -586,6 +586,13 @@ def small_shm(size):
             f'mount --make-rprivate /dev && mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"', "sh"]
 
 
+def own_proc():
+    """A namespace of process ids with its own /proc, for a command behind it. `unshare --mount-proc` makes all mounts
+    private from / downwards, which a chroot does not allow: / is no mount there. /proc is one."""
+    return ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--propagation", "unchanged", "sh", "-c",
+            'mount --make-private /proc && mount -t proc proc /proc && exec "$@"', "sh"]
+
+
 def can_unshare():
     return os.geteuid() == 0 and shutil.which("unshare") and subprocess.run(
         [*small_shm("1m"), "true"], stderr=subprocess.DEVNULL).returncode == 0
