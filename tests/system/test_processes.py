@@ -624,3 +624,12 @@ def test_full_shared_memory_at_reload(start, small, model):
     server.hup(small([("1", "A"), ("1", "Z")], "other.model"))
     assert server.generation() == 2
     assert server.get("/predict/item/A").json["data"] == {"A": ["Z"]}
+
+
+def test_an_idle_connection_is_closed_in_time(start, small):
+    """Longer than a thread sleeps in recv() at a time: the wait goes on elsewhere, and has the same end."""
+    server = start(small(ROWS), keep_alive_ms=1500)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"keep-alive" in client.recv(65536)
+        assert client.recv(65536) == b""
