@@ -1,7 +1,7 @@
 /* framing.c - judging a request's framing, strictly, since what two servers in a row read differently is how one
  * client's bytes become another's request.
  *
- * Called by listener.c for every request, before anything else looks at it. civetweb is lenient here: it takes two
+ * Called by exchange.c for every request, before anything else looks at it. civetweb is lenient here: it takes two
  * lengths, a length beside chunks, "+5", and spaces in names. It also takes "Connection: k" for keep-alive,
  * and any other Connection field for a close; what is kept here is what both would keep. */
 #include "framing.h"

@@ -1,6 +1,6 @@
 /* http.c - building answers: JSON into memory that a thread keeps, and the head in front of it.
  *
- * Called for every request by the rooms that answer (serve.c and below) and by listener.c, which sends what
+ * Called for every request by the rooms that answer (serve.c and below) and by exchange.c, which sends what
  * answer_message() gives. In a steady state nothing is allocated: the memory has grown to the longest answer seen.
  * When it cannot grow, the answer is marked failed, later writes are dropped, and a constant 500 is sent. */
 #include "http.h"

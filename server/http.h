@@ -1,4 +1,4 @@
-/* http.h - a request and its answer as Akin sees them, free of the HTTP library's types. listener.c fills the one
+/* http.h - a request and its answer as Akin sees them, free of the HTTP library's types. exchange.c fills the one
  * and sends the other. */
 #ifndef AKIN_HTTP_H
 #define AKIN_HTTP_H

@@ -1,6 +1,6 @@
 /* serve.c - every request passes here once: count it in, find its route, have it answered, count the answer.
  *
- * Called by listener.c from its threads, each with its own struct serve_thread. What is shared is read-only after
+ * Called by exchange.c from its threads, each with its own struct serve_thread. What is shared is read-only after
  * serve_open() or atomic, so nothing locks. A request that fails is an answer with a status like any other. */
 #include "serve.h"
 

@@ -1,4 +1,4 @@
-/* serve.h - from a request to its answer: pin, route, answer, count. listener.c calls it from its threads. */
+/* serve.h - from a request to its answer: pin, route, answer, count. exchange.c calls it from its threads. */
 #ifndef AKIN_SERVE_H
 #define AKIN_SERVE_H
 
