@@ -171,6 +171,7 @@ ssize_t recv(int fd, void *into, size_t room, int flags)
 
 	if (!w)
 		return recvfrom(fd, into, room, flags, NULL, NULL);
+	w->fd = fd;		/* of the request that comes now, too; nobody else looks at it while this is no idle wait */
 	ssize_t n = w->promised ? sleeping_recv(w, fd, into, room, flags)
 				: recvfrom(fd, into, room, flags | MSG_DONTWAIT, NULL, NULL);
 

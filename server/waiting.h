@@ -11,7 +11,7 @@ struct waiting {
 	_Atomic int state;		/* whether it sits in an idle wait; waiting.c has the values */
 	_Atomic int64_t since;		/* ms; when waiting_from() was called */
 	int64_t deadline;		/* ms; no read or write of the connection waits beyond */
-	int fd;				/* the connection, during an idle wait */
+	int fd;				/* the connection, from its first read on */
 	int sleeping;			/* the connection whose recv() may sleep, plus 1; 0: none */
 	bool promised;			/* poll() has said yes without a look, and recv() is to wait */
 	bool idle;			/* nothing has been read since waiting_from() */
