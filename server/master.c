@@ -22,6 +22,8 @@
 #include "clock.h"
 #include "log.h"
 
+_Static_assert(BOARD_WHERE == BIND_WHERE, "one is copied to the other");
+
 #define LOOK_MS	     5		/* how often to look whether starting workers serve yet, and draining ones have drained */
 #define SPARE_FILES  24		/* descriptors a worker needs beside one a connection */
 
@@ -62,8 +64,11 @@ static bool open_memory(struct master *m, struct fault *why)
 
 	if (removed)
 		log_line(LOG_INFO, "removed the shared memory of dead masters: %u segments", removed);
-	return board_create(&m->board, count_workers(m->settings), counters_size(), why) &&
-	       reload_open(&m->reload, m->settings, &m->board, &m->workers, why);
+	if (!board_create(&m->board, count_workers(m->settings), counters_size(), why))
+		return false;
+	snprintf(m->board.head->release, sizeof m->board.head->release, "%s", AKIN_VERSION);
+	m->board.head->counting = m->settings->metrics == METRICS_ON;
+	return reload_open(&m->reload, m->settings, &m->board, &m->workers, why);
 }
 
 bool master_open(struct master *m, const struct settings *s, struct fault *why)
@@ -83,6 +88,8 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 	ok = ok && open_memory(m, why);
 	if (ok)
 		m->listener = bind_listener(s, m->where, why);
+	if (ok)
+		memcpy(m->board.head->where, m->where, sizeof m->where);
 	if (!ok || m->listener < 0 || !workers_open(&m->workers, s, &m->board, m->listener, why)) {
 		master_close(m);
 		return false;
