@@ -26,7 +26,8 @@ METRICS_C := $(wildcard metrics/*.c)
 SERVER_C  := $(wildcard server/*.c)
 PREP_C    := $(wildcard prep/*.c)
 UNIT_C    := $(wildcard tests/unit/test_*.c)
-ALL_C     := $(SHM_C) $(METRICS_C) $(SERVER_C) $(PREP_C) $(wildcard tests/unit/*.c tests/bench/*.c)
+FUZZ_C    := $(wildcard tests/fuzz/fuzz_*.c)
+ALL_C     := $(SHM_C) $(METRICS_C) $(SERVER_C) $(PREP_C) $(FUZZ_C) $(wildcard tests/unit/*.c tests/bench/*.c)
 MAN       := $(wildcard docs/*.1 docs/*.5 docs/*.8)
 objects    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -34,6 +35,13 @@ PROGRAMS    := $(BUILD)/akin-prep $(BUILD)/akin-server
 UNITS       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 PREP_LIBS   := -llz4 -lxxhash -ljansson -lm
 SERVER_LIBS := -lcivetweb -llz4 -lxxhash -ljansson -linih -lz -lm
+
+# Fuzz targets: built by `make fuzzers` in $(BUILD)/fuzz, by clang, each with what it needs of everything. -fsanitize=fuzzer
+# has a main() of its own.
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz_%,$(FUZZ_C))
+FUZZED   = -O1 -gline-tables-only -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
+	   -fno-sanitize-recover=undefined
+SECONDS ?= 60
 
 SUB = --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -49,6 +57,11 @@ $(BUILD)/akin-server: $(call objects,$(SERVER_C) $(METRICS_C) $(SHM_C))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcmocka
+$(BUILD)/everything.a: $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/everything.a
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS)
 $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
@@ -101,6 +114,14 @@ units: $(UNITS)
 sanitized:
 	@$(MAKE) $(SUB) BUILD=$(BUILD)/asan UI=$(UI) CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units
 
+# Long: each target SECONDS= seconds (or one, TARGET=csv), going on from the corpus in the tree and what was found before.
+fuzz: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) fuzzers
+	@$(PYTHON) tests/fuzz/run.py --seconds $(SECONDS) $(BUILD)/fuzz $(TARGET)
+fuzzers:
+	@$(MAKE) $(SUB) BUILD=$(BUILD)/fuzz UI=$(UI) CC=clang CFLAGS='$(FUZZED)' HARDEN=-fPIE fuzz-targets
+fuzz-targets: $(FUZZERS)
+
 bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
 	@$(PYTHON) tests/bench/bench.py $(BUILD)
@@ -147,5 +168,5 @@ help:
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize container units sanitized bench screenshots lint docs install uninstall clean help ui .flags
+.PHONY: all model run test unit system sanitize container units sanitized fuzz fuzzers fuzz-targets bench screenshots lint docs install uninstall clean help ui .flags
 .SECONDARY:
