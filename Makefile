@@ -100,14 +100,14 @@ test: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) ui
 	@$(MAKE) $(SUB) all units
 	@$(MAKE) $(SUB) sanitized
-	@$(PYTHON) tests/run.py --unit --system --container $(BUILD) $(BUILD)/asan
+	@$(PYTHON) tests/run.py --unit --system --operator --container $(BUILD) $(BUILD)/asan
 unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
 system: all
 	@$(PYTHON) tests/run.py --system $(BUILD)
-container: etc/packages/build.need etc/packages/test.need
+operator container: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) all
-	@$(PYTHON) tests/run.py --container $(BUILD)
+	@$(PYTHON) tests/run.py --$@ $(BUILD)
 sanitize: sanitized
 	@$(PYTHON) tests/run.py --unit --system $(BUILD)/asan
 units: $(UNITS)
@@ -160,7 +160,7 @@ clean:
 help:
 	@echo 'make            build akin-prep and akin-server in $(BUILD)/'
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
-	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize container)'
+	@echo 'make test       all tests, on the normal and a sanitizer build (parts: unit system sanitize operator container)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'
 	@echo 'make lint       style, static analysis, man pages, scripts'
@@ -168,5 +168,6 @@ help:
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize container units sanitized fuzz fuzzers fuzz-targets bench screenshots lint docs install uninstall clean help ui .flags
+.PHONY: fuzz fuzzers fuzz-targets
+.PHONY: all model run test unit system sanitize operator container units sanitized bench screenshots lint docs install uninstall clean help ui .flags
 .SECONDARY:
