@@ -43,7 +43,7 @@ def fuzz(program, seconds, keep):
     reached = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", text)
     if reached:
         stats["edges"], stats["features"], stats["inputs"] = map(int, reached[-1])
-    return target, stats, text if run.returncode else ""
+    return target, stats, text[-8000:] if run.returncode else ""
 
 
 def run(folder, seconds, wanted=(), keep=True):
