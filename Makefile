@@ -130,6 +130,7 @@ fuzz: etc/packages/build.need etc/packages/test.need
 fuzzers:
 	@$(MAKE) $(SUB) BUILD=$(BUILD)/fuzz UI=$(UI) CC=clang CFLAGS='$(FUZZED)' HARDEN=-fPIE fuzz-targets
 fuzz-targets: $(FUZZERS)
+.PHONY: faults fuzz fuzzers fuzz-targets
 
 bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
@@ -150,18 +151,7 @@ docs: $(BUILD)/akin-server
 %.need:
 	@etc/packages/need $(notdir $*)
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/akin $(DESTDIR)$(DOCDIR)
-	install $(BUILD)/akin-prep $(DESTDIR)$(PREFIX)/bin/
-	install $(BUILD)/akin-server $(DESTDIR)$(PREFIX)/sbin/
-	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
-	install -m 644 README.md LICENSE $(wildcard docs/*.md $(UI)/files/licences.txt) $(DESTDIR)$(DOCDIR)/
-	[ -e $(DESTDIR)$(SYSCONFDIR)/akin/akin.conf ] || install -m 644 etc/akin.conf $(DESTDIR)$(SYSCONFDIR)/akin/
-
-uninstall:				# akin.conf stays: it is the operator's
-	rm -f $(DESTDIR)$(PREFIX)/bin/akin-prep $(DESTDIR)$(PREFIX)/sbin/akin-server
-	for m in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
-	rm -rf $(DESTDIR)$(DOCDIR)
+include etc/install.mk
 
 clean:
 	rm -rf build
@@ -175,9 +165,9 @@ help:
 	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'
 	@echo 'make lint       style, static analysis, man pages, scripts'
 	@echo 'make install    under PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), MANDIR, DESTDIR; uninstall takes it away'
+	@echo 'make deb        a Debian package in $(BUILD)/deb/'
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: faults fuzz fuzzers fuzz-targets
-.PHONY: all model run test unit system sanitize operator container units sanitized bench screenshots lint docs install uninstall clean help ui .flags
+.PHONY: all model run test unit system sanitize operator container units sanitized bench screenshots lint docs clean help ui .flags
 .SECONDARY:
