@@ -4,9 +4,11 @@
 #include "check.h"
 #include "generation.h"
 #include "healthcheck.h"
+#include "keys.h"
 #include "log.h"
 #include "master.h"
 #include "options.h"
+#include "privilege.h"
 
 static int refuse(const struct fault *why)
 {
@@ -20,7 +22,8 @@ static int check(const struct settings *s)
 	struct generation g;
 	struct fault why;
 
-	if (!check_files(s, &why) || !generation_check(s->model, &g, &why))
+	if (!privilege_prepare(s->user, &why) || !check_files(s, &why) || !privilege_drop(&why) || !keys_check(s, &why) ||
+	    !generation_check(s->model, &g, &why))
 		return refuse(&why);
 	fprintf(stderr, "akin-server: the settings are fine, and so is %s: %u items, %u customers, %llu interactions\n",
 		s->model, g.items, g.customers, (unsigned long long)g.interactions);
@@ -53,7 +56,7 @@ int main(int argc, char **argv)
 		return check(&options.settings);
 	if (options.healthcheck)
 		return ask(&options.settings);
-	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, shared memory, model, socket */
+	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, socket, shared memory, model */
 		if (log_is_file())
 			log_line(LOG_ERROR, "%s", why.text);
 		return refuse(&why);

@@ -13,10 +13,11 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "key_table.h"
 #include "segment.h"
 
 #define BOARD_MAGIC	"AKINBORD"
-#define BOARD_VERSION	2
+#define BOARD_VERSION	3
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
 #define BOARD_ACCOUNTING (-1)		/* a pid: this worker has died, and its CPU time is being added up */
@@ -47,6 +48,7 @@ struct board_head {
 	_Atomic uint64_t restarts[ENDS];	/* master; workers that ended without being asked to, by end */
 	_Atomic uint64_t unanswered;		/* master; requests that were in the hands of a worker that died */
 	_Atomic uint64_t proportional;		/* master; bytes, its own share of memory; 0: not known */
+	struct key_table keys;			/* master; empty without API keys */
 };
 
 struct board_slot {
