@@ -87,14 +87,14 @@ test: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) ui
 	@$(MAKE) $(SUB) all units
 	@$(MAKE) $(SUB) sanitized
-	@$(PYTHON) tests/run.py --unit --system --container $(BUILD) $(BUILD)/asan
+	@$(PYTHON) tests/run.py --unit --system --operator --container $(BUILD) $(BUILD)/asan
 unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
 system: all
 	@$(PYTHON) tests/run.py --system $(BUILD)
-container: etc/packages/build.need etc/packages/test.need
+operator container: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) all
-	@$(PYTHON) tests/run.py --container $(BUILD)
+	@$(PYTHON) tests/run.py --$@ $(BUILD)
 sanitize: sanitized
 	@$(PYTHON) tests/run.py --unit --system $(BUILD)/asan
 units: $(UNITS)
@@ -120,18 +120,7 @@ docs: $(BUILD)/akin-server
 %.need:
 	@etc/packages/need $(notdir $*)
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/akin $(DESTDIR)$(DOCDIR)
-	install $(BUILD)/akin-prep $(DESTDIR)$(PREFIX)/bin/
-	install $(BUILD)/akin-server $(DESTDIR)$(PREFIX)/sbin/
-	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
-	install -m 644 README.md LICENSE $(wildcard docs/*.md $(UI)/files/licences.txt) $(DESTDIR)$(DOCDIR)/
-	[ -e $(DESTDIR)$(SYSCONFDIR)/akin/akin.conf ] || install -m 644 etc/akin.conf $(DESTDIR)$(SYSCONFDIR)/akin/
-
-uninstall:				# akin.conf stays: it is the operator's
-	rm -f $(DESTDIR)$(PREFIX)/bin/akin-prep $(DESTDIR)$(PREFIX)/sbin/akin-server
-	for m in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
-	rm -rf $(DESTDIR)$(DOCDIR)
+include etc/install.mk
 
 clean:
 	rm -rf build
@@ -139,13 +128,14 @@ clean:
 help:
 	@echo 'make            build akin-prep and akin-server in $(BUILD)/'
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
-	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize container)'
+	@echo 'make test       all tests, on the normal and a sanitizer build (parts: unit system sanitize operator container)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'
 	@echo 'make lint       style, static analysis, man pages, scripts'
 	@echo 'make install    under PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), MANDIR, DESTDIR; uninstall takes it away'
+	@echo 'make deb        a Debian package in $(BUILD)/deb/'
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize container units sanitized bench screenshots lint docs install uninstall clean help ui .flags
+.PHONY: all model run test unit system sanitize operator container units sanitized bench screenshots lint docs clean help ui .flags
 .SECONDARY:

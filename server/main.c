@@ -9,6 +9,7 @@
 #include "master.h"
 #include "options.h"
 #include "privilege.h"
+#include "status.h"
 
 static int refuse(const struct fault *why)
 {
@@ -41,6 +42,17 @@ static int ask(const struct settings *s)
 	return puts(said) < 0 || fflush(stdout) != 0;
 }
 
+/* --status: what does its board say? */
+static int tell(const struct settings *s, bool json)
+{
+	struct fault why = {""};
+	int status = status_print(s, json, &why);
+
+	if (status != 0)
+		fprintf(stderr, "akin-server: %s\n", why.text[0] ? why.text : "no server runs with these settings");
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -56,6 +68,8 @@ int main(int argc, char **argv)
 		return check(&options.settings);
 	if (options.healthcheck)
 		return ask(&options.settings);
+	if (options.status != STATUS_NOT_ASKED)
+		return tell(&options.settings, options.status == STATUS_JSON);
 	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, socket, shared memory, model */
 		if (log_is_file())
 			log_line(LOG_ERROR, "%s", why.text);

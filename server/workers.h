@@ -31,8 +31,10 @@ void workers_close(struct workers *w);
 
 /* Fork what is due. In a child this does not return. */
 void workers_tend(struct workers *w);
-/* After SIGCHLD: bury the dead, tell of them, set the date of their successors. */
-void workers_reap(struct workers *w);
+/* After SIGCHLD: bury the dead, tell of them, set the date of their successors. The master has other children, too: one of
+ * them that is dead is reaped and returned with its status, and there may be more dead behind it, of both kinds. 0: no
+ * more. */
+pid_t workers_reap(struct workers *w, int *status);
 /* Milliseconds until workers_tend() has something to do; -1: nothing. */
 int64_t workers_wait(const struct workers *w);
 

@@ -39,6 +39,7 @@ bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct 
 	b->head->slots = slots;
 	b->head->slots_offset = head_size;
 	b->head->slot_size = slot_size;
+	b->head->counters_size = (uint32_t)counters_size;
 	b->head->started = (int64_t)time(NULL);
 	b->head->master_pid = (int32_t)getpid();
 	atomic_store(&b->head->last_reload_ok, 1);

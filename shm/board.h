@@ -20,6 +20,7 @@
 #define BOARD_VERSION	3
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
+#define BOARD_WHERE	80		/* "[::1]:8000": an address as a URL has it, with its port */
 #define BOARD_ACCOUNTING (-1)		/* a pid: this worker has died, and its CPU time is being added up */
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
@@ -49,6 +50,11 @@ struct board_head {
 	_Atomic uint64_t unanswered;		/* master; requests that were in the hands of a worker that died */
 	_Atomic uint64_t proportional;		/* master; bytes, its own share of memory; 0: not known */
 	struct key_table keys;			/* master; empty without API keys */
+	char release[24];			/* master; the program's version: another one's commands may read this */
+	uint32_t counters_size;			/* master; of each slot's, as that version lays them out */
+	int32_t predecessor;			/* master; the one that has started it, to take its place; 0: none */
+	uint32_t counting;			/* master; 1 when requests are counted (the setting metrics) */
+	char where[BOARD_WHERE];		/* master, before the first fork; what is listened on; "": nothing yet */
 };
 
 struct board_slot {

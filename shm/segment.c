@@ -324,6 +324,18 @@ static unsigned sweep_token(const char *token)
 	return removed;
 }
 
+unsigned segment_boards(char tokens[][SEGMENT_TOKEN + 1], unsigned cap)
+{
+	DIR *folder = opendir(FOLDER);
+	unsigned found = 0;
+
+	for (struct dirent *e; folder && found < cap && (e = readdir(folder));)
+		found += read_name(e->d_name, tokens[found]) && strstr(e->d_name, ".board");
+	if (folder)
+		closedir(folder);
+	return found;
+}
+
 unsigned segment_sweep(void)
 {
 	DIR *folder = opendir(FOLDER);

@@ -58,6 +58,9 @@ uint64_t segment_room(void);
 /* Become an owner: draw a token nobody uses, create and lock its board of size bytes. */
 bool segment_own(struct segment *board, char token[SEGMENT_TOKEN + 1], size_t size, struct fault *why);
 
+/* The tokens of all boards there are, of living and dead masters: at most cap. Returns how many. */
+unsigned segment_boards(char tokens[][SEGMENT_TOKEN + 1], unsigned cap);
+
 /* Remove the segments of every dead master, and only those. Returns how many were removed. */
 unsigned segment_sweep(void);
 
