@@ -357,7 +357,8 @@ def test_in_folders_that_are_roots_alone(start, room):
     server = start(room / "model", user=f"{USER}:{OTHER}", log=log, pid_file=pid)
     assert identity(server.pid) == NOBODY
     assert {p.stat().st_uid for p in (log, pid)} == {USER} and int(pid.read_text()) == server.pid
-    assert log.read_text().startswith("before\n") and "listening on" in log.read_text()
+    until(lambda: "listening on" in log.read_text(), "the log to be written")
+    assert log.read_text().startswith("before\n")
     server.send(signal.SIGUSR1)
     until(lambda: "opened again" in log.read_text(), "the log to be opened again")
     assert server.stop() == 0

@@ -203,9 +203,9 @@ static void every_key_takes_as_long(void **state)
 	(void)state;
 	add("first", "k-first-key-of-the-table-number-1");
 	for (int i = 0; i < 6; i++) {
-		char key[40];
+		char key[48];		/* all are 33 bytes long, as those below */
 
-		sprintf(key, "k-further-key-of-the-table-numb-%d", i);
+		snprintf(key, sizeof key, "k-further-key-of-the-table-numb-%d", i);
 		add("more", key);
 	}
 	add("eighth", "k-eighth-key-of-the-table-number8");
