@@ -34,6 +34,11 @@ struct settings {
 	char address[64];		/* IPv4 or IPv6 literal */
 	uint32_t port;			/* 0: any free one, told in the log */
 	uint32_t backlog;
+	/* for whom */
+	char allow[1024];		/* networks; "": everybody */
+	char ops_allow[1024];
+	char api_keys[PATH_MAX];	/* "": none are asked for */
+	char user[72];			/* NAME or NAME:GROUP, by name or number; "": whoever starts it */
 	/* by whom */
 	uint32_t workers;		/* 0: one a core */
 	uint32_t threads;		/* per worker */
