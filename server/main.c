@@ -8,6 +8,7 @@
 #include "master.h"
 #include "options.h"
 #include "status.h"
+#include "trial.h"
 
 static int refuse(const struct fault *why)
 {
@@ -50,6 +51,17 @@ static int tell(const struct settings *s, bool json)
 	return status;
 }
 
+/* --gate: would the server that runs with these settings take this model? */
+static int try_model(const struct settings *s, const char *path)
+{
+	struct fault why = {""};
+	int status = trial(s, path, &why);
+
+	if (why.text[0])
+		refuse(&why);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -65,6 +77,8 @@ int main(int argc, char **argv)
 		return check(&options.settings);
 	if (options.healthcheck)
 		return ask(&options.settings);
+	if (options.gate)
+		return try_model(&options.settings, options.gate);
 	if (options.status != STATUS_NOT_ASKED)
 		return tell(&options.settings, options.status == STATUS_JSON);
 	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, shared memory, model, socket */
