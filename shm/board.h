@@ -16,7 +16,7 @@
 #include "segment.h"
 
 #define BOARD_MAGIC	"AKINBORD"
-#define BOARD_VERSION	2
+#define BOARD_VERSION	3
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
 #define BOARD_ACCOUNTING (-1)		/* a pid: this worker has died, and its CPU time is being added up */
@@ -25,7 +25,8 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a locked atomic keeps its lock in o
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
 
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING };
-enum worker_end { END_EXIT, END_SIGNAL, END_KILLED, ENDS };	/* exit() | died of a signal | of SIGKILL */
+/* exit() | died of a signal | of SIGKILL | of its master's, who had no sign of life of it */
+enum worker_end { END_EXIT, END_SIGNAL, END_KILLED, END_HUNG, ENDS };
 enum reload_result { RELOAD_OK, RELOAD_UNREADABLE, RELOAD_INVALID, RELOAD_NO_MEMORY, RELOAD_RESULTS };
 
 struct board_head {
@@ -57,6 +58,7 @@ struct board_slot {
 	_Atomic uint64_t starts;		/* master; workers forked into this slot */
 	_Atomic uint64_t ended_cpu;		/* master; nanoseconds that the dead workers of this slot have used */
 	_Atomic uint32_t answered;		/* worker; 1 once it has answered a request. Master: 0 before the fork */
+	_Atomic uint64_t beats;			/* worker; one more now and then, as a sign of life */
 };
 
 struct board {
