@@ -26,12 +26,14 @@ METRICS_C := $(wildcard metrics/*.c)
 SERVER_C  := $(wildcard server/*.c)
 PREP_C    := $(wildcard prep/*.c)
 UNIT_C    := $(wildcard tests/unit/test_*.c)
-ALL_C     := $(SHM_C) $(METRICS_C) $(SERVER_C) $(PREP_C) $(wildcard tests/unit/*.c tests/bench/*.c)
+FAULTS_C  := $(wildcard tests/faults/*.c)
+ALL_C     := $(SHM_C) $(METRICS_C) $(SERVER_C) $(PREP_C) $(FAULTS_C) $(wildcard tests/unit/*.c tests/bench/*.c)
 MAN       := $(wildcard docs/*.1 docs/*.5 docs/*.8)
 objects    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 PROGRAMS    := $(BUILD)/akin-prep $(BUILD)/akin-server
 UNITS       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
+FAULTS      := $(patsubst tests/faults/%.c,$(BUILD)/faults/%.so,$(FAULTS_C))
 PREP_LIBS   := -llz4 -lxxhash -ljansson -lm
 SERVER_LIBS := -lcivetweb -llz4 -lxxhash -ljansson -linih -lz -lm
 
@@ -52,6 +54,10 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(call objects,$(filter-out %/main.c,$(
 $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
+# Preloaded into programs under test, so never built for a sanitizer themselves.
+$(BUILD)/faults/%.so: tests/faults/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -shared -fPIC -o $@ $<
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -85,12 +91,12 @@ run: etc/packages/build.need etc/packages/run.need
 
 test: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) ui
-	@$(MAKE) $(SUB) all units
+	@$(MAKE) $(SUB) all units faults
 	@$(MAKE) $(SUB) sanitized
 	@$(PYTHON) tests/run.py --unit --system --container $(BUILD) $(BUILD)/asan
 unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
-system: all
+system: all faults
 	@$(PYTHON) tests/run.py --system $(BUILD)
 container: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) all
@@ -98,8 +104,9 @@ container: etc/packages/build.need etc/packages/test.need
 sanitize: sanitized
 	@$(PYTHON) tests/run.py --unit --system $(BUILD)/asan
 units: $(UNITS)
+faults: $(FAULTS)
 sanitized:
-	@$(MAKE) $(SUB) BUILD=$(BUILD)/asan UI=$(UI) CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units
+	@$(MAKE) $(SUB) BUILD=$(BUILD)/asan UI=$(UI) CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units faults
 
 bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
@@ -147,5 +154,5 @@ help:
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize container units sanitized bench screenshots lint docs install uninstall clean help ui .flags
+.PHONY: all model run test unit system sanitize container units faults sanitized bench screenshots lint docs install uninstall clean help ui .flags
 .SECONDARY:

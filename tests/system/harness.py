@@ -25,7 +25,7 @@ def until(condition, what, seconds=PATIENCE):
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what() if callable(what) else what}"
         time.sleep(0.01)
 
 
