@@ -385,7 +385,7 @@ class Steady:
         until(lambda: self.server.metric("akin_workers", state="serving") == workers, "all workers to serve")
         self.before = at_rest(self.server)
         self.scraper = Scraper(self.server)
-        self.held = self.sorted_held()
+        self.held = self.settled()
         self.scraper.start()
         self.load.begin()
         self.load.some(300)                 # buffers have been allotted by now
@@ -394,6 +394,12 @@ class Steady:
 
     def sorted_held(self):
         return [held(self.server.pid), *sorted((held(w) for w in self.server.workers()), key=str)]
+
+    def settled(self):
+        """The same five times: the connection of the last scrape may just be closing."""
+        seen = []
+        until(lambda: seen.append(self.sorted_held()) or len(seen) > 4 and all(s == seen[-1] for s in seen[-5:]), "all to be quiet")
+        return seen[-1]
 
     def most_memory(self):
         return memory(self.server.pid), max(memory(w) for w in self.server.workers())
