@@ -43,6 +43,7 @@ struct settings {
 	uint32_t workers;		/* 0: one a core */
 	uint32_t threads;		/* per worker */
 	uint32_t respawn_max_ms;	/* longest wait before a worker that keeps dying early is replaced */
+	uint32_t worker_hung_ms;	/* a worker silent for so long is killed and replaced; 0: never */
 	uint32_t open_files;		/* 0: as many as the hard limit allows */
 	/* how long, how much */
 	uint32_t keep_alive_ms;		/* idle time of a kept connection; 0: none are kept */

@@ -27,7 +27,8 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a locked atomic keeps its lock in o
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
 
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING };
-enum worker_end { END_EXIT, END_SIGNAL, END_KILLED, ENDS };	/* exit() | died of a signal | of SIGKILL */
+/* exit() | died of a signal | of SIGKILL | of its master's, who had no sign of life of it */
+enum worker_end { END_EXIT, END_SIGNAL, END_KILLED, END_HUNG, ENDS };
 enum reload_result { RELOAD_OK, RELOAD_UNREADABLE, RELOAD_INVALID, RELOAD_NO_MEMORY, RELOAD_GATED, RELOAD_CRASHED,
 		     RELOAD_CANCELLED, RELOAD_RESULTS };
 enum rollback_result { ROLLBACK_OK, ROLLBACK_FAILED, ROLLBACK_RESULTS };
@@ -73,6 +74,7 @@ struct board_slot {
 	_Atomic uint64_t starts;		/* master; workers forked into this slot */
 	_Atomic uint64_t ended_cpu;		/* master; nanoseconds that the dead workers of this slot have used */
 	_Atomic uint32_t answered;		/* worker; 1 once it has answered a request. Master: 0 before the fork */
+	_Atomic uint64_t beats;			/* worker; one more now and then, as a sign of life */
 };
 
 struct board {
