@@ -145,6 +145,13 @@ static void reap(struct master *m)
 	}
 }
 
+/* What is read from files, but for the settings. */
+static void renew(struct master *m, enum reload_kind kind)
+{
+	keys_renew(m->settings, &m->board);
+	reload_ask(&m->reload, kind);
+}
+
 static void reopen_log(struct master *m)
 {
 	struct fault why;
@@ -240,17 +247,16 @@ int master_run(struct master *m)
 		announce(m);
 		int number = next_signal(patience(m));
 
-		if (number == SIGRTMIN)			/* no constants, so no cases */
-			reload_ask(&m->reload, RELOAD_FORCED);
-		else if (number == SIGRTMIN + 1)
+		if (number == SIGRTMIN + 1)		/* no constants, so no cases */
 			reload_roll_back(&m->reload);
+		else if (number == SIGRTMIN)
+			renew(m, RELOAD_FORCED);
 		switch (number) {
 		case SIGCHLD:
 			reap(m);
 			break;
 		case SIGHUP:
-			keys_renew(m->settings, &m->board);
-			reload_ask(&m->reload, RELOAD_CHECKED);
+			renew(m, RELOAD_CHECKED);
 			break;
 		case SIGUSR1:
 			reopen_log(m);

@@ -270,6 +270,18 @@ def test_after_the_masters_death(service, start, shops):
 
 
 @needs_namespace
+def test_what_is_kept_stays_when_that_would_not_help(start, shops, tmp_path, model):
+    path = tmp_path / "served.model"
+    path.write_bytes(shops["A"].path.read_bytes())
+    server = start(path, wrapper=small_shm("6m"))
+    server.hup()
+    server.hup(model)
+    assert server.metric("akin_reloads_total", reason="no_memory") == 1
+    server.send(signal.SIGRTMIN + 1)
+    until(lambda: server.generation() == 3, "the rollback")
+
+
+@needs_namespace
 def test_what_is_kept_gives_way_to_what_comes(start, shops, tmp_path, model):
     """/dev/shm has room for two generations of Online Retail and not for three."""
     path = tmp_path / "served.model"
