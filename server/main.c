@@ -10,6 +10,7 @@
 #include "options.h"
 #include "privilege.h"
 #include "status.h"
+#include "trial.h"
 
 static int refuse(const struct fault *why)
 {
@@ -53,6 +54,17 @@ static int tell(const struct settings *s, bool json)
 	return status;
 }
 
+/* --gate: would the server that runs with these settings take this model? */
+static int try_model(const struct settings *s, const char *path)
+{
+	struct fault why = {""};
+	int status = trial(s, path, &why);
+
+	if (why.text[0])
+		refuse(&why);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -68,6 +80,8 @@ int main(int argc, char **argv)
 		return check(&options.settings);
 	if (options.healthcheck)
 		return ask(&options.settings);
+	if (options.gate)
+		return try_model(&options.settings, options.gate);
 	if (options.status != STATUS_NOT_ASKED)
 		return tell(&options.settings, options.status == STATUS_JSON);
 	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, socket, shared memory, model */

@@ -137,9 +137,12 @@ static void announce(struct master *m)
 static void reap(struct master *m)
 {
 	int status;
+	pid_t pid;
 
-	while (workers_reap(&m->workers, &status) > 0)
-		;
+	while ((pid = workers_reap(&m->workers, &status)) > 0) {
+		if (!reload_ended(&m->reload, pid, status))
+			log_line(LOG_DEBUG, "process %d was reaped, which is nobody's", (int)pid);
+	}
 }
 
 static void reopen_log(struct master *m)
@@ -192,6 +195,7 @@ static void drain(struct master *m, int number)
 	if (listen(m->listener, 0) != 0)
 		log_line(LOG_DEBUG, "the queue of new connections stays open: %s", strerror(errno));
 	workers_stop(&m->workers);
+	reload_stop(&m->reload);
 	while (workers_alive(&m->workers) > 0) {
 		int64_t left = deadline - clock_ms();
 
@@ -236,13 +240,17 @@ int master_run(struct master *m)
 		announce(m);
 		int number = next_signal(patience(m));
 
+		if (number == SIGRTMIN)			/* no constants, so no cases */
+			reload_ask(&m->reload, RELOAD_FORCED);
+		else if (number == SIGRTMIN + 1)
+			reload_roll_back(&m->reload);
 		switch (number) {
 		case SIGCHLD:
 			reap(m);
 			break;
 		case SIGHUP:
 			keys_renew(m->settings, &m->board);
-			reload_ask(&m->reload);
+			reload_ask(&m->reload, RELOAD_CHECKED);
 			break;
 		case SIGUSR1:
 			reopen_log(m);
