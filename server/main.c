@@ -8,6 +8,7 @@
 #include "master.h"
 #include "options.h"
 #include "status.h"
+#include "upgrade.h"
 
 static int refuse(const struct fault *why)
 {
@@ -57,6 +58,7 @@ int main(int argc, char **argv)
 	struct fault why = {""};
 	int status;
 
+	upgrade_remember(argv);
 	if (!options_parse(&options, argc, argv, &status))	/* it has said what there was to say */
 		return status;
 	if (options.check_only && options.foreign[0])

@@ -18,6 +18,7 @@ struct master {
 	struct workers workers;
 	int64_t memory_due;		/* ms; when its share of memory is told again */
 	bool announced;			/* the log has said that it serves */
+	bool ready;			/* all workers have served, and who waits for that was told */
 };
 
 /* Open everything but the workers: log, pid file, board, model, socket. s is borrowed until master_close(). False:
