@@ -20,8 +20,10 @@
 #include "../metrics/counters.h"
 #include "../metrics/process.h"
 #include "clock.h"
+#include "keys.h"
 #include "log.h"
 #include "notify.h"
+#include "privilege.h"
 #include "upgrade.h"
 
 _Static_assert(BOARD_WHERE == BIND_WHERE, "one is copied to the other");
@@ -66,7 +68,8 @@ static bool open_memory(struct master *m, struct fault *why)
 
 	if (removed)
 		log_line(LOG_INFO, "removed the shared memory of dead masters: %u segments", removed);
-	if (!board_create(&m->board, count_workers(m->settings), counters_size(), why))
+	if (!board_create(&m->board, count_workers(m->settings), counters_size(), why) ||
+	    !keys_open(m->settings, &m->board, why))
 		return false;
 	snprintf(m->board.head->release, sizeof m->board.head->release, "%s", AKIN_VERSION);
 	m->board.head->counting = m->settings->metrics == METRICS_ON;
@@ -84,10 +87,15 @@ static bool open_listener(struct master *m, struct fault *why)
 	else
 		m->listener = bind_listener(m->settings, m->where, why);
 	upgrade_unused();
-	if (m->listener < 0)
-		return false;
-	memcpy(m->board.head->where, m->where, sizeof m->where);
-	return true;
+	return m->listener >= 0;
+}
+
+/* What comes behind this, the model, the keys and every request, is none of root's business. */
+static bool give_up_root(struct fault *why)
+{
+	if (privilege_kept())
+		log_line(LOG_WARN, "this runs as root; the setting 'user' names somebody who can do less harm");
+	return privilege_drop(why);
 }
 
 bool master_open(struct master *m, const struct settings *s, struct fault *why)
@@ -100,13 +108,17 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 	prctl(PR_SET_NAME, "akin-master");
 	all_signals(&signals);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
-	bool ok = log_open(s->log, s->log_level, why) && pidfile_take(&m->pidfile, s->pid_file, why);
+	bool ok = privilege_prepare(s->user, why) && log_open(s->log, s->log_level, why) &&
+		  pidfile_take(&m->pidfile, s->pid_file, why);
 
 	if (ok) {
 		notify_open();
 		check_files(s);
 	}
-	if (!ok || !open_memory(m, why) || !open_listener(m, why) || !workers_open(&m->workers, s, &m->board, m->listener, why)) {
+	ok = ok && open_listener(m, why) && give_up_root(why) && open_memory(m, why);
+	if (ok)
+		memcpy(m->board.head->where, m->where, sizeof m->where);
+	if (!ok || !workers_open(&m->workers, s, &m->board, m->listener, why)) {
 		master_close(m);
 		return false;
 	}
@@ -193,12 +205,15 @@ static void reap(struct master *m)
 {
 	struct fault why = {""};
 	int status;
+	pid_t pid;
 
-	for (pid_t pid; (pid = workers_reap(&m->workers, &status)) > 0;) {
-		if (pid != upgrade_successor())
-			continue;
-		upgrade_ended(status, &why);
-		upgrade_failed(m, &why);
+	while ((pid = workers_reap(&m->workers, &status)) > 0) {
+		if (pid == upgrade_successor()) {
+			upgrade_ended(status, &why);
+			upgrade_failed(m, &why);
+		} else if (!reload_ended(&m->reload, pid, status)) {
+			log_line(LOG_DEBUG, "process %d was reaped, which is nobody's", (int)pid);
+		}
 	}
 }
 
@@ -269,6 +284,7 @@ static void drain(struct master *m, int number)
 	log_line(LOG_INFO, "SIG%s: stopping, %u workers have %u ms to drain", sigabbrev_np(number), workers, allowed);
 	notify_stopping("%u workers drain", workers);
 	shut(m);
+	reload_stop(&m->reload);
 	while (workers_alive(&m->workers) > 0 || upgrade_successor()) {
 		int64_t left = deadline - clock_ms(), alive = notify_alive();
 
@@ -339,10 +355,23 @@ static bool watch_upgrade(struct master *m)
 	return how == UPGRADE_SERVES || how == UPGRADE_SERVES_ELSEWHERE;
 }
 
-static void reload(struct master *m)
+/* kind RELOAD_NONE: back to the previous generation. */
+static void reload(struct master *m, enum reload_kind kind)
 {
-	notify_reloading();
-	reload_ask(&m->reload);
+	if (m->ready)
+		notify_reloading();
+	m->reloading = true;
+	if (kind == RELOAD_NONE)
+		reload_roll_back(&m->reload);
+	else
+		reload_ask(&m->reload, kind);
+}
+
+static void tell_reloaded(struct master *m)
+{
+	if (!m->reloading || !m->ready || reload_busy(&m->reload))
+		return;
+	m->reloading = false;
 	tell_ready(m);
 }
 
@@ -352,6 +381,7 @@ int master_run(struct master *m)
 		workers_tend(&m->workers);
 		tell_memory(m);
 		announce(m);
+		tell_reloaded(m);
 		feed(m);
 		if (watch_upgrade(m))
 			return m->workers.killed ? 1 : 0;
@@ -361,12 +391,17 @@ int master_run(struct master *m)
 		}
 		int number = next_signal(patience(m));
 
+		if (number == SIGRTMIN)			/* no constants, so no cases */
+			reload(m, RELOAD_FORCED);
+		else if (number == SIGRTMIN + 1)
+			reload(m, RELOAD_NONE);
 		switch (number) {
 		case SIGCHLD:
 			reap(m);
 			break;
 		case SIGHUP:
-			reload(m);
+			keys_renew(m->settings, &m->board);
+			reload(m, RELOAD_CHECKED);
 			break;
 		case SIGUSR2:
 			upgrade(m);

@@ -8,18 +8,17 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "../metrics/counters.h"
 #include "../metrics/process.h"
+#include "child.h"
 #include "clock.h"
+#include "heartbeat.h"
 #include "listener.h"
 #include "log.h"
 #include "pin.h"
@@ -42,38 +41,17 @@ static void set_state(struct board *b, enum worker_state state)
 	atomic_store(&board_own(b)->state, state);
 }
 
-/* When memory runs out, a worker can be replaced and the master can't. */
-static void offer_to_oom_killer(void)
-{
-	char text[16];
-	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-
-	if (len > 0) {
-		text[len] = '\0';
-		int score = atoi(text) + 100;
-
-		len = snprintf(text, sizeof text, "%d", score < 1000 ? score : 1000);
-		if (pwrite(fd, text, (size_t)len, 0) != len)
-			log_line(LOG_DEBUG, "oom_score_adj stays as it was");
-	}
-	if (fd >= 0)
-		close(fd);
-}
-
 static void become(const struct worker_start *w)
 {
-	static char name[16] = "akin-";
+	static char name[16];
 	struct fault why = {""};
 
-	snprintf(name + 5, sizeof name - 5, "worker-%u", w->slot);
-	log_as(name + 5);
-	prctl(PR_SET_NAME, name);
+	snprintf(name, sizeof name, "worker-%u", w->slot);
+	child_become(name);
 	/* A terminal's Ctrl-C and hang-up go to all its processes; the master speaks for all. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	offer_to_oom_killer();
 	if (!board_enter(w->board, w->slot, &why))
 		give_up(&why);
 	set_state(w->board, WORKER_STARTING);
@@ -98,15 +76,20 @@ static int open_signals(void)
 	return fd;
 }
 
+/* What fails here is tried again with every tick, and told once. */
 static void adopt(struct board *b)
 {
+	static uint64_t told;
 	struct fault why;
-	uint64_t before = atomic_load(&board_own(b)->generation);
+	uint64_t before = atomic_load(&board_own(b)->generation), wanted = atomic_load(&b->head->generation);
 
 	pin_retire(b);
-	if (!pin_adopt(b, &why))
-		log_line(LOG_ERROR, "generation %llu goes on here: %s", (unsigned long long)before, why.text);
-	else if (atomic_load(&board_own(b)->generation) != before)
+	if (!pin_adopt(b, &why)) {
+		if (told != wanted)
+			log_line(LOG_ERROR, "generation %llu goes on here: %s; tried again each second",
+				 (unsigned long long)before, why.text);
+		told = wanted;
+	} else if (atomic_load(&board_own(b)->generation) != before)
 		log_line(LOG_DEBUG, "serving generation %llu",
 			 (unsigned long long)atomic_load(&board_own(b)->generation));
 }
@@ -149,6 +132,14 @@ static void tell_memory(const struct worker_start *w)
 		atomic_store_explicit(&c->proportional, process_proportional(), memory_order_relaxed);
 }
 
+/* What is due now and then: the sign of life; and a generation that could not be mapped when it was new. */
+static void tick(struct board *b)
+{
+	heartbeat_give(b);
+	if (atomic_load(&board_own(b)->generation) != atomic_load(&b->head->generation))
+		adopt(b);
+}
+
 /* Until told to stop. Returns whether the master is still there. */
 static bool wait_for_events(const struct worker_start *w, int signals)
 {
@@ -161,7 +152,11 @@ static bool wait_for_events(const struct worker_start *w, int signals)
 	};
 	/* Workers that have started together ask one after the other. */
 	int64_t due = clock_ms() + PROCESS_PROPORTIONAL_MS * (w->slot + 1) / board_slots(w->board);
+	uint32_t every = heartbeat_ms(w->settings);
+	int64_t tick_due = 0;
 
+	if (every == 0)
+		every = 1000;
 	for (;;) {
 		int64_t now = clock_ms();
 
@@ -169,7 +164,11 @@ static bool wait_for_events(const struct worker_start *w, int signals)
 			tell_memory(w);
 			due = now + PROCESS_PROPORTIONAL_MS;
 		}
-		if (poll(on, SOURCES, counting ? (int)(due - now) : -1) <= 0)
+		if (now >= tick_due) {
+			tick(w->board);
+			tick_due = now + every;
+		}
+		if (poll(on, SOURCES, (int)(tick_due - now)) <= 0)
 			continue;
 		if (on[LIFELINE].revents)
 			return false;
@@ -199,6 +198,7 @@ static void drain(const struct worker_start *w, bool alone)
 	for (;; now = clock_ms()) {
 		struct listener_state l = listener_look();
 
+		heartbeat_give(w->board);
 		if (l.busy || l.answers != answers)
 			quiet_since = now;
 		answers = l.answers;
@@ -211,17 +211,6 @@ static void drain(const struct worker_start *w, bool alone)
 	}
 }
 
-#pragma weak __lsan_do_leak_check
-void __lsan_do_leak_check(void);	/* there in a build with the leak sanitizer */
-
-/* By _exit(), for what runs at exit() is the master's. So leaks are looked for here, or never. */
-static _Noreturn void leave(void)
-{
-	if (__lsan_do_leak_check)
-		__lsan_do_leak_check();
-	_exit(0);
-}
-
 _Noreturn void worker_run(const struct worker_start *w)
 {
 	struct fault why = {""};
@@ -231,7 +220,7 @@ _Noreturn void worker_run(const struct worker_start *w)
 
 	if (!pin_adopt(w->board, &why))
 		give_up(&why);
-	board_keep_model(w->board, -1, 0);
+	board_drop_models(w->board);
 	serve_open(w->settings, w->board);
 	if (!listener_start(w->settings, w->listener, w->board, &why))
 		give_up(&why);
@@ -242,5 +231,5 @@ _Noreturn void worker_run(const struct worker_start *w)
 	if (orphan)
 		log_line(LOG_WARN, "the master is gone, so this worker leaves");
 	drain(w, !orphan && !atomic_load(&w->board->head->draining));
-	leave();
+	child_leave(0);
 }

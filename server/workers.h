@@ -12,6 +12,9 @@ struct post {				/* one slot's worker, as the master knows it */
 	int64_t born;			/* ms */
 	int64_t due;			/* ms; when to fork, while there is none */
 	uint32_t delay;			/* ms; the last wait before a fork, 0 after a life that was long enough */
+	uint64_t beats;			/* heartbeat.c: its signs of life when last looked at, */
+	uint32_t silent_ms;		/* how long there has been no other, */
+	bool hung;			/* and whether it was killed for that */
 };
 
 struct workers {
@@ -21,6 +24,7 @@ struct workers {
 	int lifeline[2];		/* a pipe nobody writes to: its write end lives as long as the master */
 	bool stopping;			/* the dead are not replaced */
 	bool killed;			/* some had to be */
+	int64_t looked;			/* ms; when heartbeat.c last looked */
 	uint32_t count;
 	struct post post[BOARD_MAX_SLOTS];
 };
@@ -28,6 +32,8 @@ struct workers {
 /* No worker is forked yet: workers_tend() does that. */
 bool workers_open(struct workers *w, const struct settings *s, struct board *b, int listener, struct fault *why);
 void workers_close(struct workers *w);
+/* In a child of the master that is no worker: let go of what would make the workers believe that the master lives. */
+void workers_part(struct workers *w);
 
 /* Fork what is due. In a child this does not return. */
 void workers_tend(struct workers *w);

@@ -25,7 +25,7 @@ def until(condition, what, seconds=PATIENCE):
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what() if callable(what) else what}"
         time.sleep(0.01)
 
 
@@ -139,7 +139,8 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.model, self.port = folder, model, free_port()
         self.log = folder / "server.log"
-        settings = {"address": "127.0.0.1", "port": self.port, "model": model, "workers": 2, "threads": 8, **settings}
+        settings = {"address": "127.0.0.1", "port": self.port, "model": model, "workers": 2, "threads": 8,
+                    "gate": "off", **settings}      # most tests reload models that have nothing in common
         self.port = settings["port"]
         self.command = [*wrapper, str(SERVER), "-c", str(self.conf()), *map(str, arguments)]
         for key, value in settings.items():
@@ -149,7 +150,7 @@ class Server:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(**(env or {})), cwd=folder)
         self.pid = self.process.pid
-        self.token = None
+        self.token, self.shm = None, SHM
         try:
             if wait:
                 self.ready()
@@ -184,7 +185,7 @@ class Server:
         raise AssertionError(f"no board is mapped: {self.logged()}")
 
     def segments(self):
-        return sorted(p.name for p in SHM.glob(f"akin.{self.token}.*"))
+        return sorted(p.name for p in self.shm.glob(f"akin.{self.token}.*"))
 
     def workers(self):
         return children(self.pid)
