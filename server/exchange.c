@@ -151,6 +151,7 @@ int exchange_request(struct mg_connection *c)
 	struct seat *seat = mg_get_thread_pointer(c);
 	struct framing f;
 
+	seat->heard = true;
 	mark_begun(seat);
 	read_framing(&f, r);
 	bool keep = f.keep && skip_body(c, seat, &f) && may_keep(seat);
@@ -191,4 +192,21 @@ int exchange_refusal(struct mg_connection *c, int status, const char *message)
 	send_answer(c, seat, method, false);
 	mark_done(seat);
 	return 0;
+}
+
+/* In handle_request() it copies the path first, and without memory for that it does nothing at all: the client would wait
+ * for ever, or take the answer to its next request for this one's. */
+void exchange_ended(const struct mg_connection *c, int status)
+{
+	struct seat *seat = mg_get_thread_pointer(c);
+	struct mg_connection *own = (struct mg_connection *)(uintptr_t)c;	/* this thread's, who else's */
+
+	(void)status;
+	if (!seat->heard) {
+		mark_begun(seat);
+		serve_refused(&seat->serve, mg_get_request_info(c)->request_method, 500, "Internal Server Error");
+		send_answer(own, seat, NULL, false);
+		mark_done(seat);
+	}
+	seat->heard = false;
 }

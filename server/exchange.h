@@ -18,6 +18,7 @@ struct seat {
 	_Atomic uint64_t answers;
 	struct waiting wait;		/* since its connection was begun, or its last answer sent */
 	bool first;			/* nothing was answered on its connection yet */
+	bool heard;			/* the request that civetweb has in hand came here */
 };
 
 /* Once in a worker, before its first connection. Both are borrowed for the life of the process. */
@@ -26,6 +27,9 @@ void exchange_open(const struct settings *s, struct board *b);
 /* civetweb's begin_request and http_error: they always answer. */
 int exchange_request(struct mg_connection *c);
 int exchange_refusal(struct mg_connection *c, int status, const char *message);
+
+/* civetweb's end_request: if it gave up on a request by itself, that is answered with a 500 and a close. */
+void exchange_ended(const struct mg_connection *c, int status);
 
 /* From now on, every answer closes its connection. */
 void exchange_drain(void);
