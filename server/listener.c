@@ -88,6 +88,7 @@ static int on_begin(const struct mg_connection *c, void **data)
 	intake_begin(&seat->intake);
 	seat->wait.ended = false;
 	seat->first = true;
+	serve_connection(&seat->serve);
 	atomic_fetch_add(&begun, 1);
 	if (counters)
 		counters_more(&counters->unheard, 1);

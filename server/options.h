@@ -10,6 +10,7 @@ struct options {
 	struct settings settings;
 	bool check_only;		/* -t */
 	bool healthcheck;		/* --healthcheck */
+	const char *gate;		/* --gate=FILE; NULL: not asked for */
 	enum { STATUS_NOT_ASKED, STATUS_TEXT, STATUS_JSON } status; /* --status, --status=json */
 	char foreign[256];		/* AKIN_* variables that name no setting, to be warned of; "": none */
 };

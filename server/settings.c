@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cidr.h"
 #include "../metrics/counters.h"
 
-enum type { NUMBER, TEXT, ADDRESS, WORD, NAME, HANDLERS_LIST };
+enum type { NUMBER, TEXT, ADDRESS, WORD, NAME, HANDLERS_LIST, NETWORKS };
 
 struct row {
 	const char *key;
@@ -30,6 +31,7 @@ struct row {
 #define A(field, standard, meaning)	      ROW(field, ADDRESS, standard, 2, 63, NULL, meaning)
 #define I(field, standard, meaning)	      ROW(field, NAME, standard, 0, 48, NULL, meaning)
 #define H(field, standard, meaning)	      ROW(field, HANDLERS_LIST, standard, 0, 511, NULL, meaning)
+#define C(field, standard, meaning)	      ROW(field, NETWORKS, standard, 0, 1023, NULL, meaning)
 #define W(field, standard, words, meaning)    ROW(field, WORD, standard, 0, 0, words, meaning)
 
 static const struct row rows[] = {
@@ -37,9 +39,18 @@ static const struct row rows[] = {
 	N(default_n,		"5", 1, 10000,			"ids in an answer when the client names no n"),
 	N(max_n,		"100", 1, 10000,		"largest n a client may ask for"),
 	W(fill,			"popular", "popular|recent|none", "what fills short answers for users"),
+	W(gate,			"on", "on|off",			"whether a reload compares the model with the one served"),
+	N(gate_lost_items,	"10", 0, 100,			"percent of the items a reload may lose"),
+	N(gate_lost_customers,	"25", 0, 100,			"percent of the customers a reload may lose"),
+	N(gate_overlap,		"30", 0, 100,			"percent of answered ids a reload must keep"),
+	W(gate_older,		"refuse", "refuse|take",	"what a reload does with data that end earlier"),
 	A(address,		"0.0.0.0",			"IPv4 or IPv6 address to listen on"),
 	N(port,			"8000", 0, 65535,		"TCP port; 0: any free one"),
 	N(backlog,		"1024", 1, 65535,		"connections that may wait to be accepted"),
+	C(allow,		"",				"networks that may ask for predictions; empty: all"),
+	C(ops_allow,		"",				"networks that may see /metrics and /model; empty: all"),
+	T(api_keys,		"", 0,				"file of API keys for predictions; empty: none are asked for"),
+	ROW(user, TEXT, "", 0, 71, NULL,			"user[:group] to become after binding; empty: nobody else"),
 	N(workers,		"0", 0, 64,			"worker processes; 0: one a core"),
 	N(threads,		"256", 1, 4096,			"threads, and connections served, per worker"),
 	N(respawn_max_ms,	"10000", 100, 600000,		"longest wait before a failing worker is replaced"),
@@ -64,6 +75,7 @@ static const struct row rows[] = {
 #define ROWS (sizeof rows / sizeof *rows)
 
 _Static_assert(FILL_POPULAR == 0 && FILL_RECENT == 1 && FILL_NONE == 2, "the order of the words");
+_Static_assert(GATE_ON == 0 && GATE_OFF == 1 && OLDER_REFUSE == 0 && OLDER_TAKE == 1, "the order of the words");
 _Static_assert(METRICS_ON == 0 && METRICS_OFF == 1 && METRICS_GROUPED == 0 && METRICS_EXACT == 1, "the order of the words");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "the order of the words");
 
@@ -140,6 +152,15 @@ static bool check_handlers(const char *value, const char *place, const struct ro
 	return fault_set(why, "%s: %s must list handlers as /metrics shows them, and none is '%s'", place, r->key, shown);
 }
 
+static bool check_networks(const char *value, size_t len, const char *place, const struct row *r, struct fault *why)
+{
+	struct cidr_list list;
+
+	if (len > r->max)
+		return fault_set(why, "%s: %s must have at most %u bytes, not %zu", place, r->key, r->max, len);
+	return cidr_read_list(&list, value, why) || fault_at(why, "%s: %s", place, r->key);
+}
+
 static bool set_row(struct settings *s, const struct row *r, const char *value, const char *place, struct fault *why)
 {
 	char shown[80];
@@ -174,6 +195,10 @@ static bool set_row(struct settings *s, const struct row *r, const char *value, 
 		if (len > r->max || !is_name(value))
 			return fault_set(why, "%s: %s must be at most %u letters, digits and _, no digit first, not '%s'", place,
 					 r->key, r->max, shown);
+		break;
+	case NETWORKS:
+		if (!check_networks(value, len, place, r, why))
+			return false;
 		break;
 	case HANDLERS_LIST:
 		if (len > r->max)

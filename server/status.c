@@ -98,6 +98,7 @@ static void tell_model(struct listing *r, const struct board *b)
 		generation = newer;
 	}
 	listing_count(r, "generation", generation);
+	listing_count(r, "previous", LOAD(b->head->previous));
 	listing_number(r, "published", LOAD(b->head->generation_published));
 	listing_count(r, "segment_bytes", LOAD(b->head->segment_bytes));
 	if (!known)
@@ -112,13 +113,17 @@ static void tell_model(struct listing *r, const struct board *b)
 
 static void tell_reloads(struct listing *r, const struct board *b)
 {
+	char reason[BOARD_REASON];
 	uint64_t failed = 0;
 
+	board_reason(b, reason);
 	for (unsigned i = 0; i < RELOAD_RESULTS; i++)
 		failed += i == RELOAD_OK ? 0 : LOAD(b->head->reloads[i]);
 	listing_count(r, "reloads.ok", LOAD(b->head->reloads[RELOAD_OK]));
 	listing_count(r, "reloads.failed", failed);
 	listing_text(r, "last_reload", LOAD(b->head->last_reload_ok) ? "ok" : "failed");
+	listing_text(r, "last_reload_reason", reason);
+	listing_count(r, "rollbacks", LOAD(b->head->rollbacks[ROLLBACK_OK]));
 }
 
 /* What was counted */

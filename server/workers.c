@@ -51,6 +51,12 @@ void workers_close(struct workers *w)
 	memset(w, 0, sizeof *w);
 }
 
+void workers_part(struct workers *w)
+{
+	close(w->lifeline[1]);
+	w->lifeline[1] = -1;
+}
+
 /* When the next one in this post may start. early: the last one's life was too short. */
 static void set_due(const struct workers *w, struct post *p, bool early)
 {

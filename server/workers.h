@@ -28,6 +28,8 @@ struct workers {
 /* No worker is forked yet: workers_tend() does that. */
 bool workers_open(struct workers *w, const struct settings *s, struct board *b, int listener, struct fault *why);
 void workers_close(struct workers *w);
+/* In a child of the master that is no worker: let go of what would make the workers believe that the master lives. */
+void workers_part(struct workers *w);
 
 /* Fork what is due. In a child this does not return. */
 void workers_tend(struct workers *w);

@@ -2,7 +2,8 @@
  *
  * Every master has a token, eight hex digits drawn at start. Its segments are /akin.TOKEN.board and
  * /akin.TOKEN.model.N. The board's first byte is locked by the master (fcntl, which dies with its process and is
- * not inherited by its children), so anyone can tell a living master's segments from a dead one's.
+ * not inherited by its children), so anyone can tell a living master's segments from a dead one's. N is the number of
+ * the generation that is served from it, or was, or 0 while it is being made.
  *
  * Space is taken with posix_fallocate() before a byte is touched: a full /dev/shm is an error with a number in it,
  * never a SIGBUS. */
@@ -46,6 +47,9 @@ bool segment_open(struct segment *s, const char *name, struct fault *why);
 bool segment_map(struct segment *s, int fd, const char *name, struct fault *why);
 /* A descriptor that can only read, for segment_map(), or -1. */
 int segment_reader(const char *name, struct fault *why);
+
+/* Give an existing one another name, in place of any that has it. False with errno ENOENT when its own name is gone. */
+bool segment_rename(const char *from, const char *to, struct fault *why);
 
 /* Unmap and close. The name stays. Fine on a zeroed or closed segment. */
 void segment_close(struct segment *s);
