@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "intake.h"
 #include "serve.h"
 #include "waiting.h"
 
@@ -17,8 +18,8 @@ struct seat {
 	_Atomic bool answering;
 	_Atomic uint64_t answers;
 	struct waiting wait;		/* since its connection was begun, or its last answer sent */
+	struct intake intake;		/* the request in hand */
 	bool first;			/* nothing was answered on its connection yet */
-	bool heard;			/* the request that civetweb has in hand came here */
 };
 
 /* Once in a worker, before its first connection. Both are borrowed for the life of the process. */
