@@ -84,7 +84,8 @@ void samples_workers(struct page *p)
 
 void samples_restarts(struct page *p)
 {
-	static const char *const reason[] = {[END_EXIT] = "exit", [END_SIGNAL] = "signal", [END_KILLED] = "killed"};
+	static const char *const reason[] = {[END_EXIT] = "exit", [END_SIGNAL] = "signal", [END_KILLED] = "killed",
+					     [END_HUNG] = "hung"};
 	_Static_assert(sizeof reason / sizeof *reason == ENDS, "a name for each");
 
 	for (unsigned i = 0; i < ENDS; i++)

@@ -87,6 +87,7 @@ static int on_begin(const struct mg_connection *c, void **data)
 	waiting_from(&seat->wait, settings->request_timeout_ms, false);
 	seat->wait.ended = false;
 	seat->first = true;
+	serve_connection(&seat->serve);
 	atomic_fetch_add(&begun, 1);
 	if (counters)
 		counters_more(&counters->unheard, 1);
@@ -152,10 +153,10 @@ static bool all_up(struct fault *why)
 	if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 2 && tasks.st_nlink - 2 < want)
 		return fault_set(why, "only %lu of %u threads could be started", (unsigned long)tasks.st_nlink - 3,
 				 settings->threads);
-	clock_gettime(CLOCK_REALTIME, &deadline);
+	clock_gettime(CLOCK_MONOTONIC, &deadline);	/* the other clock may be set meanwhile */
 	deadline.tv_sec += START_MS / 1000;
 	for (uint32_t i = 0; i < settings->threads + 1; i++) {
-		while (sem_timedwait(&up, &deadline) != 0) {
+		while (sem_clockwait(&up, CLOCK_MONOTONIC, &deadline) != 0) {
 			if (errno != EINTR)
 				return fault_set(why, "only %u of %u threads came up in %d s", atomic_load(&seats_taken),
 						 settings->threads, START_MS / 1000);

@@ -20,7 +20,9 @@
 #include "../metrics/counters.h"
 #include "../metrics/process.h"
 #include "clock.h"
+#include "keys.h"
 #include "log.h"
+#include "privilege.h"
 
 _Static_assert(BOARD_WHERE == BIND_WHERE, "one is copied to the other");
 
@@ -64,11 +66,20 @@ static bool open_memory(struct master *m, struct fault *why)
 
 	if (removed)
 		log_line(LOG_INFO, "removed the shared memory of dead masters: %u segments", removed);
-	if (!board_create(&m->board, count_workers(m->settings), counters_size(), why))
+	if (!board_create(&m->board, count_workers(m->settings), counters_size(), why) ||
+	    !keys_open(m->settings, &m->board, why))
 		return false;
 	snprintf(m->board.head->release, sizeof m->board.head->release, "%s", AKIN_VERSION);
 	m->board.head->counting = m->settings->metrics == METRICS_ON;
 	return reload_open(&m->reload, m->settings, &m->board, &m->workers, why);
+}
+
+/* What comes behind this, the model, the keys and every request, is none of root's business. */
+static bool give_up_root(struct fault *why)
+{
+	if (privilege_kept())
+		log_line(LOG_WARN, "this runs as root; the setting 'user' names somebody who can do less harm");
+	return privilege_drop(why);
 }
 
 bool master_open(struct master *m, const struct settings *s, struct fault *why)
@@ -81,16 +92,17 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 	prctl(PR_SET_NAME, "akin-master");
 	all_signals(&signals);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
-	bool ok = log_open(s->log, s->log_level, why) && pidfile_take(&m->pidfile, s->pid_file, why);
+	bool ok = privilege_prepare(s->user, why) && log_open(s->log, s->log_level, why) &&
+		  pidfile_take(&m->pidfile, s->pid_file, why);
 
 	if (ok)
 		check_files(s);
-	ok = ok && open_memory(m, why);
 	if (ok)
 		m->listener = bind_listener(s, m->where, why);
+	ok = ok && m->listener >= 0 && give_up_root(why) && open_memory(m, why);
 	if (ok)
 		memcpy(m->board.head->where, m->where, sizeof m->where);
-	if (!ok || m->listener < 0 || !workers_open(&m->workers, s, &m->board, m->listener, why)) {
+	if (!ok || !workers_open(&m->workers, s, &m->board, m->listener, why)) {
 		master_close(m);
 		return false;
 	}
@@ -237,6 +249,7 @@ int master_run(struct master *m)
 			reap(m);
 			break;
 		case SIGHUP:
+			keys_renew(m->settings, &m->board);
 			reload_ask(&m->reload, RELOAD_CHECKED);
 			break;
 		case SIGUSR1:

@@ -20,8 +20,8 @@ struct master {
 	bool announced;			/* the log has said that it serves */
 };
 
-/* Open everything but the workers: log, pid file, board, model, socket. s is borrowed until master_close(). False:
- * what had been opened is closed again. All signals but those of faults are blocked from here on. */
+/* Open everything but the workers: log, pid file, socket; then, as the setting `user`, board, keys, model. s is borrowed
+ * until master_close(). False: what had been opened is closed again. All signals but those of faults are blocked from here on. */
 bool master_open(struct master *m, const struct settings *s, struct fault *why);
 
 /* Serve until told to stop. Returns the exit status. */

@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log.h"
+#include "privilege.h"
+
 static bool refuse_held(int fd, const char *path, struct fault *why)
 {
 	struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -56,7 +59,7 @@ bool pidfile_take(struct pidfile *p, const char *path, struct fault *why)
 
 	*p = (struct pidfile){.fd = -1};
 	while (*path) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+		int fd = privilege_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
 
 		if (fd < 0)
 			return fault_errno(why, "%s: can't open the pid file", path);
@@ -104,7 +107,9 @@ void pidfile_drop(struct pidfile *p)
 {
 	if (!p->path[0])
 		return;
-	unlink(p->path);
+	/* in a folder that is only root's, the file stays, but names nobody */
+	if (unlink(p->path) != 0 && errno != ENOENT && ftruncate(p->fd, 0) != 0)
+		log_line(LOG_WARN, "%s: the pid file can't be removed: %s", p->path, strerror(errno));
 	close(p->fd);
 	*p = (struct pidfile){.fd = -1};
 }

@@ -44,6 +44,7 @@ void serve_open(const struct settings *s, struct board *b)
 	board = b;
 	counters = s->metrics == METRICS_ON ? board_own_counters(b) : NULL;
 	open_exposition();
+	access_open(s, b, counters);
 }
 
 void serve_listens(int listener) { atomic_store(&listening, listener); }
@@ -127,6 +128,8 @@ static void count(struct serve_thread *t, enum handler handler, enum method meth
 		counters_answered(counters, t->counted, request_len, method == METHOD_HEAD ? 0 : answer_length(a));
 }
 
+void serve_connection(struct serve_thread *t) { t->peer = (struct access_peer){.known = false}; }
+
 void serve_begin(struct serve_thread *t)
 {
 	if (!counters)
@@ -156,6 +159,8 @@ void serve(struct serve_thread *t, const struct request *q)
 	answer_reset(a);
 	switch (match(&route, q->path)) {
 	case MATCH_ROUTE:
+		if (!access_granted(&t->peer, route.handler, q, a))
+			break;
 		if (method == METHOD_GET || (method == METHOD_HEAD && takes_head(route.handler))) {
 			answer_route(t, &route, q);
 		} else {

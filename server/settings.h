@@ -34,10 +34,16 @@ struct settings {
 	char address[64];		/* IPv4 or IPv6 literal */
 	uint32_t port;			/* 0: any free one, told in the log */
 	uint32_t backlog;
+	/* for whom */
+	char allow[1024];		/* networks; "": everybody */
+	char ops_allow[1024];
+	char api_keys[PATH_MAX];	/* "": none are asked for */
+	char user[72];			/* NAME or NAME:GROUP, by name or number; "": whoever starts it */
 	/* by whom */
 	uint32_t workers;		/* 0: one a core */
 	uint32_t threads;		/* per worker */
 	uint32_t respawn_max_ms;	/* longest wait before a worker that keeps dying early is replaced */
+	uint32_t worker_hung_ms;	/* a worker silent for so long is killed and replaced; 0: never */
 	uint32_t open_files;		/* 0: as many as the hard limit allows */
 	/* how long, how much */
 	uint32_t keep_alive_ms;		/* idle time of a kept connection; 0: none are kept */

@@ -25,7 +25,7 @@ def until(condition, what, seconds=PATIENCE):
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what() if callable(what) else what}"
         time.sleep(0.01)
 
 
@@ -150,7 +150,7 @@ class Server:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(**(env or {})), cwd=folder)
         self.pid = self.process.pid
-        self.token = None
+        self.token, self.shm = None, SHM
         try:
             if wait:
                 self.ready()
@@ -185,7 +185,7 @@ class Server:
         raise AssertionError(f"no board is mapped: {self.logged()}")
 
     def segments(self):
-        return sorted(p.name for p in SHM.glob(f"akin.{self.token}.*"))
+        return sorted(p.name for p in self.shm.glob(f"akin.{self.token}.*"))
 
     def workers(self):
         return children(self.pid)
