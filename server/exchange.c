@@ -10,7 +10,9 @@
 #include "exchange.h"
 
 #include <civetweb.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "accept.h"
 #include "log.h"
@@ -74,11 +76,13 @@ static bool send_rest(struct mg_connection *c, struct seat *seat, struct text re
 	return true;
 }
 
+static bool is_head(const char *method) { return method && strcmp(method, "HEAD") == 0; }
+
 /* Send what serve() has left in the seat; *keep becomes false when that fails. Returns its status. */
 static int send_answer(struct mg_connection *c, struct seat *seat, const char *method, bool *keep)
 {
 	struct answer *a = &seat->serve.answer;
-	bool head = method && strcmp(method, "HEAD") == 0;
+	bool head = is_head(method);
 	size_t len;
 	const char *message = answer_message(a, *keep, head, &len);
 	int status = answer_status(a);
@@ -152,6 +156,21 @@ int exchange_request(struct mg_connection *c)
 	if (!keep && status != 408 && intake_unread(in))
 		intake_linger(in);
 	return status;
+}
+
+/* A message this short fits into the kernel's buffer, which is empty but for earlier answers; else it is lost. */
+void exchange_unseen(struct intake *in)
+{
+	struct seat *seat = (struct seat *)(void *)((char *)in - offsetof(struct seat, intake));
+	size_t len;
+
+	mark_begun(seat);
+	serve_refused(&seat->serve, in->head.method, 500, "Internal Server Error");
+	const char *message = answer_message(&seat->serve.answer, false, is_head(in->head.method), &len);
+
+	send(seat->wait.fd, message, len, MSG_NOSIGNAL);
+	serve_sent(&seat->serve);
+	mark_done(seat);
 }
 
 /* civetweb has nothing to refuse, since all it ever gets is one and the same request. Should it, that is our fault. */

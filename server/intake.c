@@ -15,8 +15,8 @@
 #include "intake.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define BODY_ROOM 4096			/* for reading chunks behind the longest head */
@@ -29,14 +29,16 @@ static _Thread_local struct intake *mine;
 
 bool intake_open(struct intake *in, struct waiting *w, const struct settings *s)
 {
+	void *bytes = mmap(NULL, s->max_head_bytes + BODY_ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
 	*in = (struct intake){
 		.wait = w,
 		.settings = s,
 		.limits = {.head = s->max_head_bytes, .target = s->max_target_bytes, .fields = s->max_fields,
 			   .body = s->max_body_bytes},
-		.bytes = malloc(s->max_head_bytes + BODY_ROOM),
+		.bytes = bytes,
 	};
-	return in->bytes != NULL;
+	return bytes != MAP_FAILED;
 }
 
 void intake_as(struct intake *in) { mine = in; }
@@ -119,15 +121,28 @@ static bool read_head(struct intake *in, int fd)
 	return true;
 }
 
-/* room is at least civetweb's least buffer, 1024 bytes. What civetweb had no memory to pass on, in handle_request(), and
- * what had a body that was not read through, is the last of its connection. */
+/* civetweb had no memory to pass the last request on: handle_request() copies the path and returns when it can't. Who
+ * sent it is told, by exchange.c. */
+static ssize_t give_back(struct intake *in)
+{
+	in->handed = false;
+	if (in->unseen)
+		in->unseen(in);
+	in->body_over = false;
+	return 0;
+}
+
+/* room is at least civetweb's least buffer, 1024 bytes. What had a body that was not read through is the last of its
+ * connection. */
 ssize_t recv(int fd, void *into, size_t room, int flags)
 {
 	struct intake *in = mine;
 
 	if (!in)
 		return recvfrom(fd, into, room, flags, NULL, NULL);
-	if (in->handed || !in->body_over || !read_head(in, fd))
+	if (in->handed)
+		return give_back(in);
+	if (!in->body_over || !read_head(in, fd))
 		return 0;
 	in->handed = true;
 	memcpy(into, stand_in, sizeof stand_in - 1);

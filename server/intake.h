@@ -18,7 +18,7 @@ struct intake {
 	struct waiting *wait;
 	const struct settings *settings;
 	struct head_limits limits;
-	char *bytes;			/* room for the longest head, and then some */
+	char *bytes;			/* room for the longest head, and then some; of its own pages, since few are used */
 	size_t at, len;
 	struct head head;		/* of the request in hand */
 	struct chunks chunks;
@@ -28,6 +28,7 @@ struct intake {
 	bool first;			/* no request was read yet */
 	bool timed;			/* the deadline in force is that of the request in hand */
 	bool handed;			/* civetweb has been given a request that exchange.c has not seen yet */
+	void (*unseen)(struct intake *in); /* called when exchange.c will not see it; NULL: nobody is */
 	int status;			/* of a body that can't be read: as in struct head; else 0 */
 	const char *reason;
 };

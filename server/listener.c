@@ -179,6 +179,7 @@ static bool prepare(struct fault *why)
 	for (uint32_t i = 0; i < settings->threads; i++) {
 		if (!intake_open(&seats[i].intake, &seats[i].wait, settings))
 			return fault_errno(why, "can't prepare %u threads", settings->threads);
+		seats[i].intake.unseen = exchange_unseen;
 	}
 	if (pthread_attr_setstacksize(&attributes, STACK) != 0 || pthread_setattr_default_np(&attributes) != 0)
 		log_line(LOG_DEBUG, "threads keep the system's size of stack");
