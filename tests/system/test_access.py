@@ -350,6 +350,31 @@ def test_root_is_given_up(start, room):
 
 
 @ROOT
+def test_an_upgrade_needs_no_root(room, monkeypatch):
+    """The port below 1024 is handed over; nobody comes back to root on the way. Program and settings are read as the user."""
+    program, pid = room / "akin-server", owned(room / "mine") / "akin.pid"
+    shutil.copy(SERVER, program)        # where the user can reach it
+    program.chmod(0o755)
+    monkeypatch.setattr(harness, "SERVER", program)
+    server = harness.Server(room / "server", room / "model", user=f"{USER}:{OTHER}", port=low_port(), pid_file=pid,
+                            log=room / "mine/log")
+    try:
+        old = server.pid
+        server.send(signal.SIGUSR2)
+        until(lambda: not harness.alive(old), "the old master to end")
+        server.pid = int(pid.read_text())
+        server.token = server.find_token()
+        assert server.pid != old and ask(server, ITEM).status == 200
+        for process in (server.pid, *server.workers()):
+            assert identity(process) == NOBODY
+        os.kill(server.pid, signal.SIGTERM)
+        until(lambda: not pid.exists() and not any(harness.alive(p) for p in server.family()), "it to end")
+        assert server.segments() == []
+    finally:
+        server.kill()
+
+
+@ROOT
 def test_in_folders_that_are_roots_alone(start, room):
     """There, root opens log and pid file, and gives them away. The pid file can't be removed then: it is emptied."""
     folder = owned(room / "roots", 0, 0)
