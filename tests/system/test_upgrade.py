@@ -50,6 +50,7 @@ def launch(start, program, tmp_path):
         server = start(model, pid_file=tmp_path / f"akin{len(servers)}.pid", **more)
         server.pid_file = tmp_path / f"akin{len(servers)}.pid"
         servers.append(server)
+        until(lambda: 0 not in known(server), "all workers to be there")
         return server
 
     yield launch
