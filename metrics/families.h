@@ -85,7 +85,7 @@
 	X(requests, COUNTER, BY_ANSWER, "", "http_requests_total", "handler, method, status", \
 	  "HTTP requests answered, by route template, method and status.") \
 	X(request_size, SUMMARY, BY_HANDLER, "bytes", "http_request_size_bytes", "handler", \
-	  "Length of request bodies as announced, 0 for one too long to be read.") \
+	  "Length of request bodies, 0 for one that was refused.") \
 	X(response_size, SUMMARY, COMPUTED, "bytes", "http_response_size_bytes", "handler", \
 	  "Length of response bodies.") \
 	X(served, HISTOGRAM, SERVED, "seconds", "http_request_duration_seconds", "handler, method, status", \

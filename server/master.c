@@ -361,10 +361,12 @@ static void reload(struct master *m, enum reload_kind kind)
 	if (m->ready)
 		notify_reloading();
 	m->reloading = true;
-	if (kind == RELOAD_NONE)
+	if (kind == RELOAD_NONE) {
 		reload_roll_back(&m->reload);
-	else
+	} else {
+		keys_renew(m->settings, &m->board);
 		reload_ask(&m->reload, kind);
+	}
 }
 
 static void tell_reloaded(struct master *m)
@@ -400,7 +402,6 @@ int master_run(struct master *m)
 			reap(m);
 			break;
 		case SIGHUP:
-			keys_renew(m->settings, &m->board);
 			reload(m, RELOAD_CHECKED);
 			break;
 		case SIGUSR2:

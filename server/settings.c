@@ -59,6 +59,8 @@ static const struct row rows[] = {
 	N(keep_alive_ms,	"5000", 0, 3600000,		"idle time of a kept connection; 0: none are kept"),
 	N(request_timeout_ms,	"10000", 100, 3600000,		"time for a request to arrive"),
 	N(max_head_bytes,	"16384", 1024, 65536,		"longest request line with its header fields"),
+	N(max_target_bytes,	"8192", 64, 65536,		"longest target in a request line"),
+	N(max_fields,		"100", 8, 1000,			"header fields of a request"),
 	N(max_body_bytes,	"65536", 0, 1048576,		"longest request body that is read"),
 	N(stop_timeout_ms,	"8000", 0, 3600000,		"longest drain after SIGTERM"),
 	N(drain_timeout_ms,	"30000", 0, 3600000,		"longest drain after SIGQUIT"),
