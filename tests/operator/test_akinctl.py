@@ -105,7 +105,7 @@ def test_a_start_that_fails_says_why(place, models):
     first.good("start")
     second.configure(port=first.port)
     said = second.bad(1, "start")
-    assert str(first.port) in said and "its last lines" in said
+    assert str(first.port) in said and "its last words" in said
     second.bad(3, "status")
     assert first.facts()["state"] == "serving"
 
