@@ -221,8 +221,8 @@ static void check_pieces(const struct head *whole, enum head_state state, const 
 	}
 	REQUIRE(now == state && h.status == whole->status && h.reason == whole->reason);
 	if (state == HEAD_WHOLE)
-		REQUIRE(h.size == whole->size && same(h.path, whole->path) && same(h.query, whole->query) && h.keep == whole->keep &&
-			h.length == whole->length);
+		REQUIRE(h.size == whole->size && h.length == whole->length && h.keep == whole->keep &&
+			same(h.path, whole->path) && same(h.query, whole->query));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
