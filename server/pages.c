@@ -13,6 +13,9 @@ void page_readyz(struct answer *a, const struct board *b, const struct packed *p
 	bool draining = atomic_load_explicit(&b->head->draining, memory_order_relaxed) ||
 			atomic_load_explicit(&own->state, memory_order_relaxed) == WORKER_DRAINING;
 
+	/* While another master takes over, the service is ready, whoever of the two is asked. */
+	draining = draining && !atomic_load_explicit(&b->head->shared, memory_order_relaxed);
+
 	if (!p || draining) {
 		a->status = 503;
 		answer_text(a, draining ? "{\"status\":\"draining\"}" : "{\"status\":\"no model\"}");

@@ -64,6 +64,7 @@ static const struct row rows[] = {
 	N(max_body_bytes,	"65536", 0, 1048576,		"longest request body that is read"),
 	N(stop_timeout_ms,	"8000", 0, 3600000,		"longest drain after SIGTERM"),
 	N(drain_timeout_ms,	"30000", 0, 3600000,		"longest drain after SIGQUIT"),
+	N(upgrade_timeout_ms,	"60000", 100, 3600000,		"time for a new master to serve after SIGUSR2"),
 	W(metrics,		"on", "on|off",			"whether requests are counted and /metrics is served"),
 	I(metrics_namespace,	"",				"first part of the names of the http_ families"),
 	I(metrics_subsystem,	"",				"second part of the names of the http_ families"),

@@ -54,6 +54,7 @@ struct settings {
 	uint32_t max_body_bytes;	/* a body larger than this is refused */
 	uint32_t stop_timeout_ms;	/* SIGTERM: longest drain */
 	uint32_t drain_timeout_ms;	/* SIGQUIT: longest drain */
+	uint32_t upgrade_timeout_ms;	/* SIGUSR2: for the new master to serve */
 	/* metrics */
 	enum metrics metrics;
 	char metrics_namespace[49];	/* "": none; the two make the prefix of the http_ families */
