@@ -27,7 +27,8 @@ SERVER_C  := $(wildcard server/*.c)
 PREP_C    := $(wildcard prep/*.c)
 UNIT_C    := $(wildcard tests/unit/test_*.c)
 FAULTS_C  := $(wildcard tests/faults/*.c)
-ALL_C     := $(SHM_C) $(METRICS_C) $(SERVER_C) $(PREP_C) $(FAULTS_C) $(wildcard tests/unit/*.c tests/bench/*.c)
+FUZZ_C    := $(wildcard tests/fuzz/fuzz_*.c)
+ALL_C     := $(SHM_C) $(METRICS_C) $(SERVER_C) $(PREP_C) $(FAULTS_C) $(FUZZ_C) $(wildcard tests/unit/*.c tests/bench/*.c)
 MAN       := $(wildcard docs/*.1 docs/*.5 docs/*.8)
 objects    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -36,6 +37,13 @@ UNITS       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 FAULTS      := $(patsubst tests/faults/%.c,$(BUILD)/faults/%.so,$(FAULTS_C))
 PREP_LIBS   := -llz4 -lxxhash -ljansson -lm
 SERVER_LIBS := -lcivetweb -llz4 -lxxhash -ljansson -linih -lz -lm
+
+# Fuzz targets: built by `make fuzzers` in $(BUILD)/fuzz, by clang, each with what it needs of everything. -fsanitize=fuzzer
+# has a main() of its own.
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz_%,$(FUZZ_C))
+FUZZED   = -O1 -gline-tables-only -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
+	   -fno-sanitize-recover=undefined
+SECONDS ?= 60
 
 SUB = --no-print-directory -s $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -51,13 +59,18 @@ $(BUILD)/akin-server: $(call objects,$(SERVER_C) $(METRICS_C) $(SHM_C))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcmocka
-$(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
 # Preloaded into programs under test, so never built for a sanitizer themselves.
 $(BUILD)/faults/%.so: tests/faults/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -shared -fPIC -o $@ $<
+$(BUILD)/everything.a: $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/everything.a
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS)
+$(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -93,20 +106,31 @@ test: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) ui
 	@$(MAKE) $(SUB) all units faults
 	@$(MAKE) $(SUB) sanitized
-	@$(PYTHON) tests/run.py --unit --system --container $(BUILD) $(BUILD)/asan
+	@$(MAKE) $(SUB) fuzzers
+	@$(PYTHON) tests/run.py --unit --system --operator --container $(BUILD) $(BUILD)/asan
 unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
 system: all faults
 	@$(PYTHON) tests/run.py --system $(BUILD)
-container: etc/packages/build.need etc/packages/test.need
-	@$(MAKE) $(SUB) all
-	@$(PYTHON) tests/run.py --container $(BUILD)
+operator container: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) all faults
+	@$(MAKE) $(SUB) fuzzers
+	@$(PYTHON) tests/run.py --$@ $(BUILD)
 sanitize: sanitized
 	@$(PYTHON) tests/run.py --unit --system $(BUILD)/asan
 units: $(UNITS)
 faults: $(FAULTS)
 sanitized:
 	@$(MAKE) $(SUB) BUILD=$(BUILD)/asan UI=$(UI) CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units faults
+
+# Long: each target SECONDS= seconds (or one, TARGET=csv), going on from the corpus in the tree and what was found before.
+fuzz: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) fuzzers
+	@$(PYTHON) tests/fuzz/run.py --seconds $(SECONDS) $(BUILD)/fuzz $(TARGET)
+fuzzers:
+	@$(MAKE) $(SUB) BUILD=$(BUILD)/fuzz UI=$(UI) CC=clang CFLAGS='$(FUZZED)' HARDEN=-fPIE fuzz-targets
+fuzz-targets: $(FUZZERS)
+.PHONY: faults fuzz fuzzers fuzz-targets
 
 bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
@@ -127,18 +151,7 @@ docs: $(BUILD)/akin-server
 %.need:
 	@etc/packages/need $(notdir $*)
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/akin $(DESTDIR)$(DOCDIR)
-	install $(BUILD)/akin-prep $(DESTDIR)$(PREFIX)/bin/
-	install $(BUILD)/akin-server $(DESTDIR)$(PREFIX)/sbin/
-	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
-	install -m 644 README.md LICENSE $(wildcard docs/*.md $(UI)/files/licences.txt) $(DESTDIR)$(DOCDIR)/
-	[ -e $(DESTDIR)$(SYSCONFDIR)/akin/akin.conf ] || install -m 644 etc/akin.conf $(DESTDIR)$(SYSCONFDIR)/akin/
-
-uninstall:				# akin.conf stays: it is the operator's
-	rm -f $(DESTDIR)$(PREFIX)/bin/akin-prep $(DESTDIR)$(PREFIX)/sbin/akin-server
-	for m in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
-	rm -rf $(DESTDIR)$(DOCDIR)
+include etc/install.mk
 
 clean:
 	rm -rf build
@@ -146,13 +159,15 @@ clean:
 help:
 	@echo 'make            build akin-prep and akin-server in $(BUILD)/'
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
-	@echo 'make test       all tests, on the normal and on a sanitizer build (parts: unit system sanitize container)'
+	@echo 'make test       all tests, on the normal and a sanitizer build (parts: unit system sanitize operator container)'
+	@echo 'make fuzz       make inputs up for SECONDS=$(SECONDS) a target, or for one TARGET='
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'
 	@echo 'make lint       style, static analysis, man pages, scripts'
 	@echo 'make install    under PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), MANDIR, DESTDIR; uninstall takes it away'
+	@echo 'make deb        a Debian package in $(BUILD)/deb/'
 	@echo 'make clean      remove build/'
 	@echo 'Honours CC CPPFLAGS CFLAGS LDFLAGS. With CI set, warnings are errors.'
 
-.PHONY: all model run test unit system sanitize container units faults sanitized bench screenshots lint docs install uninstall clean help ui .flags
+.PHONY: all model run test unit system sanitize operator container units sanitized bench screenshots lint docs clean help ui .flags
 .SECONDARY:

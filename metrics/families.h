@@ -87,7 +87,7 @@
 	X(in_progress, GAUGE, ONE, "", "http_requests_inprogress", "", \
 	  "HTTP requests that are being answered now, this scrape included.") \
 	X(cpu, COUNTER, COMPUTED, "seconds", "process_cpu_seconds_total", "", \
-	  "CPU time of master and workers, those that have died included.") \
+	  "CPU time of master, loaders and workers, those that have died included.") \
 	X(resident, GAUGE, COMPUTED, "bytes", "process_resident_memory_bytes", "", \
 	  "Resident memory of master and workers, summed: shared pages count once in each.") \
 	X(proportional, GAUGE, ONE, "bytes", "akin_process_proportional_memory_bytes", "", \
@@ -108,7 +108,7 @@
 	  "generation, checksum, items, customers, interactions", \
 	  "Always 1; the labels say which model is served.") \
 	X(generation, GAUGE, COMPUTED, "", "akin_model_generation", "", \
-	  "Generation of the model that is served: 1 after the start, one more with every successful reload.") \
+	  "Generation of the model that is served: 1 after the start, one more with every successful reload or rollback.") \
 	X(model_created, GAUGE, COMPUTED, "seconds", "akin_model_created_timestamp_seconds", "", \
 	  "When the model that is served was built, in seconds since 1970.") \
 	X(model_data, GAUGE, COMPUTED, "seconds", "akin_model_data_timestamp_seconds", "", \
@@ -121,6 +121,8 @@
 	  "Time since the newest transaction in the model that is served.") \
 	X(reloads, COUNTER, COMPUTED, "", "akin_reloads_total", "result, reason", \
 	  "Reloads of the model file that were asked for, by result and reason of failure.") \
+	X(rollbacks, COUNTER, COMPUTED, "", "akin_rollbacks_total", "result", \
+	  "Rollbacks to the previous generation that were asked for, by result.") \
 	X(last_reload, GAUGE, COMPUTED, "", "akin_last_reload_successful", "", \
 	  "1 when the last reload succeeded or none was asked for, 0 when it failed and an older model is served.") \
 	X(last_reload_duration, GAUGE, COMPUTED, "seconds", "akin_last_reload_duration_seconds", "", \

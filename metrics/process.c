@@ -149,6 +149,7 @@ void process_look(const struct board *b, struct process_tree *t)
 
 	*t = (struct process_tree){.memory_known = readable, .fds_known = readable};
 	t->cpu_known = process_cpu(master, &t->cpu);
+	t->cpu += atomic_load(&b->head->loader_cpu);
 	if (readable)
 		add_process(t, master, NULL);
 	for (uint32_t i = 0; i < board_slots(b); i++) {

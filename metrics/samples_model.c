@@ -22,7 +22,7 @@ void samples_model_info(struct page *p)
 	const struct model_head *m = p->e->packed->model.head;
 
 	snprintf(checksum, sizeof checksum, "%016llx", (unsigned long long)m->checksum);
-	labels_add_number(&l, "generation", p->e->packed->head->generation);
+	labels_add_number(&l, "generation", p->e->packed->generation);
 	labels_add(&l, "checksum", checksum);
 	labels_add_number(&l, "items", m->items);
 	labels_add_number(&l, "customers", m->customers);
@@ -41,7 +41,7 @@ void samples_model_created(struct page *p)
 void samples_model_published(struct page *p)
 {
 	if (p->e->packed)
-		write_signed(&p->w, NULL, p->e->packed->head->published);
+		write_signed(&p->w, NULL, p->e->packed->published);
 }
 
 void samples_model_age(struct page *p)
@@ -72,7 +72,8 @@ void samples_reloads(struct page *p)
 {
 	static const char *const reason[] = {
 		[RELOAD_OK] = "none", [RELOAD_UNREADABLE] = "unreadable", [RELOAD_INVALID] = "invalid",
-		[RELOAD_NO_MEMORY] = "no_memory",
+		[RELOAD_NO_MEMORY] = "no_memory", [RELOAD_GATED] = "gate", [RELOAD_CRASHED] = "crashed",
+		[RELOAD_CANCELLED] = "cancelled",
 	};
 	_Static_assert(sizeof reason / sizeof *reason == RELOAD_RESULTS, "a name for each");
 
@@ -82,6 +83,17 @@ void samples_reloads(struct page *p)
 		labels_add(&l, "result", i == RELOAD_OK ? "success" : "failure");
 		labels_add(&l, "reason", reason[i]);
 		write_value(&p->w, &l, LOAD(p->board->head->reloads[i]));
+		write_created(&p->w, &l);
+	}
+}
+
+void samples_rollbacks(struct page *p)
+{
+	for (unsigned i = 0; i < ROLLBACK_RESULTS; i++) {
+		struct labels l = {.len = 0};
+
+		labels_add(&l, "result", i == ROLLBACK_OK ? "success" : "failure");
+		write_value(&p->w, &l, LOAD(p->board->head->rollbacks[i]));
 		write_created(&p->w, &l);
 	}
 }
@@ -97,4 +109,5 @@ void samples_shared_memory(struct page *p)
 {
 	page_value_by(p, "segment", "board", p->board->segment.size);
 	page_value_by(p, "segment", "model", LOAD(p->board->head->segment_bytes));
+	page_value_by(p, "segment", "previous", LOAD(p->board->head->previous_bytes));
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "build.h"
+#include "diff.h"
 #include "options.h"
 #include "show.h"
 #include "verify.h"
@@ -15,6 +16,7 @@ static const struct command {
 	{"build", "akin-prep build", build_main},
 	{"verify", "akin-prep verify", verify_main},
 	{"show", "akin-prep show", show_main},
+	{"diff", "akin-prep diff", diff_main},
 };
 
 int main(int argc, char **argv)
@@ -32,7 +34,7 @@ int main(int argc, char **argv)
 	bool asked = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
 
 	if (!asked && *name)
-		fprintf(stderr, "akin-prep: the command must be build, verify or show, not '%.100s'\n", name);
+		fprintf(stderr, "akin-prep: the command must be build, verify, show or diff, not '%.100s'\n", name);
 	else
 		options_usage(asked ? stdout : stderr);
 	return asked ? 0 : EXIT_WRONG_USAGE;

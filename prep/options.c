@@ -44,6 +44,9 @@ static const char show_usage[] =
 	"      --customer ID        one customer and who is like them\n"
 	"  -n COUNT                 entries of a list, at most (10)\n"
 	"      --json               the same as JSON\n";
+static const char diff_usage[] =
+	"usage: akin-prep diff [options] OLD NEW\n"
+	"      --json               the differences as JSON\n";
 
 enum { OPT_NEIGHBOURS = 256, OPT_COLUMNS, OPT_DATE_FORMAT, OPT_DELIMITER, OPT_MAX_BAD, OPT_STRICT, OPT_JSON, OPT_QUICK,
        OPT_ITEM, OPT_CUSTOMER };
@@ -53,6 +56,7 @@ void options_usage(FILE *to)
 	fputs("usage: akin-prep build [options] [-o MODEL] [FILE...]\n"
 	      "       akin-prep verify [options] MODEL\n"
 	      "       akin-prep show [--item ID | --customer ID] [options] MODEL\n"
+	      "       akin-prep diff [--json] OLD NEW\n"
 	      "       akin-prep --help | --version\n"
 	      "akin-prep COMMAND --help shows the options; akin-prep(1) explains them.\n",
 	      to);
@@ -317,4 +321,27 @@ bool options_show(struct show_options *o, int argc, char **argv, int *status)
 		return wrong(status, &why);
 	}
 	return one_model(&o->model, argc, argv, status);
+}
+
+bool options_diff(struct diff_options *o, int argc, char **argv, int *status)
+{
+	static const struct option longs[] = {{"json", no_argument, NULL, OPT_JSON}, {"help", no_argument, NULL, 'h'}, {0}};
+	struct fault why = {""};
+	int option;
+
+	*o = (struct diff_options){0};
+	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		if (option == 'h')
+			return helped(diff_usage, status);
+		if (option != OPT_JSON)
+			return wrong(status, &why);
+		o->json = true;
+	}
+	if (optind + 2 != argc) {
+		fault_set(&why, "two models must be named, OLD and NEW, not %d", argc - optind);
+		return wrong(status, &why);
+	}
+	o->before = argv[optind];
+	o->after = argv[optind + 1];
+	return true;
 }

@@ -37,11 +37,17 @@ struct show_options {
 	bool json;
 };
 
+struct diff_options {
+	const char *before, *after;
+	bool json;
+};
+
 /* Each fills *o from argv, argv[0] being the subcommand. True: go on. False: *status is what to exit with, and help
  * or the reason has been printed. */
 bool options_build(struct build_options *o, int argc, char **argv, int *status);
 bool options_verify(struct verify_options *o, int argc, char **argv, int *status);
 bool options_show(struct show_options *o, int argc, char **argv, int *status);
+bool options_diff(struct diff_options *o, int argc, char **argv, int *status);
 
 /* The usage of the program. */
 void options_usage(FILE *to);

@@ -6,7 +6,7 @@
 
 /* Bind and listen as the settings say. Returns the descriptor, or -1. where, of BIND_WHERE bytes, becomes the
  * address as a URL has it, with the port that was really taken: "127.0.0.1:8000", "[::1]:8000". */
-#define BIND_WHERE 80
+#define BIND_WHERE 80		/* as BOARD_WHERE */
 int bind_listener(const struct settings *s, char where[BIND_WHERE], struct fault *why);
 
 /* This process's descriptor, other than but, that listens on 127.0.0.1 at this port, or -1. */

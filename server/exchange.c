@@ -166,6 +166,7 @@ int exchange_request(struct mg_connection *c)
 			.body_len = body_len(&f),
 			.header = header,
 			.of = c,
+			.fd = seat->wait.fd,
 		};
 
 		serve(&seat->serve, &q);

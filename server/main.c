@@ -7,6 +7,8 @@
 #include "log.h"
 #include "master.h"
 #include "options.h"
+#include "status.h"
+#include "trial.h"
 
 static int refuse(const struct fault *why)
 {
@@ -38,6 +40,28 @@ static int ask(const struct settings *s)
 	return puts(said) < 0 || fflush(stdout) != 0;
 }
 
+/* --status: what does its board say? */
+static int tell(const struct settings *s, bool json)
+{
+	struct fault why = {""};
+	int status = status_print(s, json, &why);
+
+	if (status != 0)
+		fprintf(stderr, "akin-server: %s\n", why.text[0] ? why.text : "no server runs with these settings");
+	return status;
+}
+
+/* --gate: would the server that runs with these settings take this model? */
+static int try_model(const struct settings *s, const char *path)
+{
+	struct fault why = {""};
+	int status = trial(s, path, &why);
+
+	if (why.text[0])
+		refuse(&why);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -53,6 +77,10 @@ int main(int argc, char **argv)
 		return check(&options.settings);
 	if (options.healthcheck)
 		return ask(&options.settings);
+	if (options.gate)
+		return try_model(&options.settings, options.gate);
+	if (options.status != STATUS_NOT_ASKED)
+		return tell(&options.settings, options.status == STATUS_JSON);
 	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, shared memory, model, socket */
 		if (log_is_file())
 			log_line(LOG_ERROR, "%s", why.text);

@@ -22,6 +22,8 @@
 #include "clock.h"
 #include "log.h"
 
+_Static_assert(BOARD_WHERE == BIND_WHERE, "one is copied to the other");
+
 #define LOOK_MS	     5		/* how often to look whether starting workers serve yet, and draining ones have drained */
 #define SPARE_FILES  24		/* descriptors a worker needs beside one a connection */
 
@@ -56,44 +58,17 @@ static void check_files(const struct settings *s)
 			 s->threads + SPARE_FILES);
 }
 
-/* A reload builds the next generation beside this one. Better said now than when the first SIGHUP fails. */
-static void check_room(const struct generation *g)
-{
-	uint64_t room = segment_room();
-
-	if (room < g->bytes)
-		log_line(LOG_WARN, "a reload will need about %zu bytes for a second generation, and /dev/shm has %llu "
-			 "free: make it larger (a container's shm_size)", g->bytes, (unsigned long long)room);
-}
-
-static void tell_published(const struct generation *g)
-{
-	log_line(LOG_INFO, "generation %llu is published: %u items, %u customers, %zu bytes, made in %lld ms",
-		 (unsigned long long)g->number, g->items, g->customers, g->bytes, (long long)g->took_ms);
-}
-
-/* Make the next generation, and tell the board how long that took, failed or not. */
-static enum reload_result load(struct master *m, struct generation *made, struct fault *why)
-{
-	uint64_t began = clock_ns();
-	enum reload_result result = generation_publish(&m->board, m->settings->model, made, why);
-
-	atomic_store(&m->board.head->last_load_ns, clock_ns() - began);
-	return result;
-}
-
 static bool open_memory(struct master *m, struct fault *why)
 {
 	unsigned removed = segment_sweep();
 
 	if (removed)
 		log_line(LOG_INFO, "removed the shared memory of dead masters: %u segments", removed);
-	if (!board_create(&m->board, count_workers(m->settings), counters_size(), why) ||
-	    load(m, &m->generation, why) != RELOAD_OK)
+	if (!board_create(&m->board, count_workers(m->settings), counters_size(), why))
 		return false;
-	tell_published(&m->generation);
-	check_room(&m->generation);
-	return true;
+	snprintf(m->board.head->release, sizeof m->board.head->release, "%s", AKIN_VERSION);
+	m->board.head->counting = m->settings->metrics == METRICS_ON;
+	return reload_open(&m->reload, m->settings, &m->board, &m->workers, why);
 }
 
 bool master_open(struct master *m, const struct settings *s, struct fault *why)
@@ -113,6 +88,8 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 	ok = ok && open_memory(m, why);
 	if (ok)
 		m->listener = bind_listener(s, m->where, why);
+	if (ok)
+		memcpy(m->board.head->where, m->where, sizeof m->where);
 	if (!ok || m->listener < 0 || !workers_open(&m->workers, s, &m->board, m->listener, why)) {
 		master_close(m);
 		return false;
@@ -126,7 +103,7 @@ void master_close(struct master *m)
 	if (m->listener >= 0)
 		close(m->listener);
 	m->listener = -1;
-	generation_remove(&m->board);
+	reload_close(&m->reload);
 	board_remove(&m->board);
 	pidfile_drop(&m->pidfile);
 }
@@ -135,7 +112,7 @@ void master_close(struct master *m)
 
 static void announce(struct master *m)
 {
-	const struct generation *g = &m->generation;
+	const struct generation *g = &m->reload.generation;
 
 	if (m->announced || workers_in(&m->workers, WORKER_SERVING) == 0)
 		return;
@@ -144,23 +121,16 @@ static void announce(struct master *m)
 		 m->where, m->workers.count, m->settings->threads, (unsigned long long)g->number, g->items, g->customers);
 }
 
-static void reload(struct master *m)
+/* The dead, whoever they were. */
+static void reap(struct master *m)
 {
-	struct board_head *head = m->board.head;
-	struct generation made;
-	struct fault why = {""};
-	enum reload_result result = load(m, &made, &why);
+	int status;
+	pid_t pid;
 
-	atomic_store(&head->last_reload_ok, result == RELOAD_OK);
-	atomic_fetch_add(&head->reloads[result], 1);
-	if (result != RELOAD_OK) {
-		log_line(LOG_ERROR, "the reload failed, generation %llu goes on: %s",
-			 (unsigned long long)m->generation.number, why.text);
-		return;
+	while ((pid = workers_reap(&m->workers, &status)) > 0) {
+		if (!reload_ended(&m->reload, pid, status))
+			log_line(LOG_DEBUG, "process %d was reaped, which is nobody's", (int)pid);
 	}
-	m->generation = made;
-	workers_signal(&m->workers, SIGUSR2);
-	tell_published(&m->generation);
 }
 
 static void reopen_log(struct master *m)
@@ -213,6 +183,7 @@ static void drain(struct master *m, int number)
 	if (listen(m->listener, 0) != 0)
 		log_line(LOG_DEBUG, "the queue of new connections stays open: %s", strerror(errno));
 	workers_stop(&m->workers);
+	reload_stop(&m->reload);
 	while (workers_alive(&m->workers) > 0) {
 		int64_t left = deadline - clock_ms();
 
@@ -220,7 +191,7 @@ static void drain(struct master *m, int number)
 			workers_kill(&m->workers);
 		switch (next_signal(left > 0 ? left : LOOK_MS)) {
 		case SIGCHLD:
-			workers_reap(&m->workers);
+			reap(m);
 			break;
 		case SIGTERM:
 		case SIGINT:
@@ -257,12 +228,16 @@ int master_run(struct master *m)
 		announce(m);
 		int number = next_signal(patience(m));
 
+		if (number == SIGRTMIN)			/* no constants, so no cases */
+			reload_ask(&m->reload, RELOAD_FORCED);
+		else if (number == SIGRTMIN + 1)
+			reload_roll_back(&m->reload);
 		switch (number) {
 		case SIGCHLD:
-			workers_reap(&m->workers);
+			reap(m);
 			break;
 		case SIGHUP:
-			reload(m);
+			reload_ask(&m->reload, RELOAD_CHECKED);
 			break;
 		case SIGUSR1:
 			reopen_log(m);

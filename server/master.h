@@ -3,8 +3,8 @@
 #define AKIN_MASTER_H
 
 #include "bind.h"
-#include "generation.h"
 #include "pidfile.h"
+#include "reload.h"
 #include "settings.h"
 #include "workers.h"
 
@@ -12,7 +12,7 @@ struct master {
 	const struct settings *settings;
 	struct pidfile pidfile;
 	struct board board;
-	struct generation generation;	/* what is served */
+	struct reload reload;		/* what is served, and how that changes */
 	int listener;			/* -1: closed */
 	char where[BIND_WHERE];
 	struct workers workers;

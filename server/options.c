@@ -20,13 +20,17 @@ struct line {
 
 static void help(void)
 {
-	puts("usage: akin-server [-tTVh] [--healthcheck] [-c file] [--key=value ...]\n\n"
+	puts("usage: akin-server [-tTVh] [--healthcheck] [--gate=model] [--status[=json]] [-c file] [--key=value ...]\n\n"
 	     "  -c file   read settings from file instead of " STANDARD_FILE "\n"
 	     "  -t        check the settings and the model, and exit\n"
 	     "  -T        print the settings in force, and exit\n"
 	     "  -V        print the version, and exit\n"
 	     "  --healthcheck\n"
 	     "            ask the server that has these settings whether it is ready, and exit\n"
+	     "  --gate=model\n"
+	     "            say whether the running server would take this model file, and exit\n"
+	     "  --status, --status=json\n"
+	     "            print what the running server says of itself in shared memory, and exit\n"
 	     "  --metrics-table\n"
 	     "            print what /metrics tells, as a table, and exit\n"
 	     "  -h        print this, and exit\n\nSettings, with their defaults and ranges; see akin.conf(5):");
@@ -84,6 +88,24 @@ static bool short_flags(struct options *o, struct line *l, int argc, char **argv
 	return true;
 }
 
+/* Behind "--status". */
+static bool status_flag(struct options *o, const char *form, struct fault *why)
+{
+	char shown[80];
+
+	o->status = *form ? STATUS_JSON : STATUS_TEXT;
+	if (!*form || strcmp(form, "=json") == 0)
+		return true;
+	fault_quote(shown, sizeof shown, form + 1, strlen(form + 1));
+	return fault_set(why, "--status may be =json, not '%s'", shown);
+}
+
+/* "--gate=FILE" asks; "--gate=on" and "--gate=off" are flags of a setting. */
+static bool asks_gate(const char *flag)
+{
+	return strncmp(flag, "--gate=", 7) == 0 && strcmp(flag + 7, "on") != 0 && strcmp(flag + 7, "off") != 0;
+}
+
 /* Once without settings, to learn which file to read; once with, since flags are stronger than the file. */
 static bool read_line(struct options *o, struct line *l, struct settings *s, int argc, char **argv, struct fault *why)
 {
@@ -98,6 +120,10 @@ static bool read_line(struct options *o, struct line *l, struct settings *s, int
 			ok = l->table = true;
 		else if (strcmp(argv[i], "--healthcheck") == 0)
 			ok = o->healthcheck = true;
+		else if (strncmp(argv[i], "--status", 8) == 0 && (!argv[i][8] || argv[i][8] == '='))
+			ok = status_flag(o, argv[i] + 8, why);
+		else if (asks_gate(argv[i]))
+			ok = (o->gate = argv[i] + 7)[0] || fault_set(why, "--gate= wants a file, or on or off");
 		else if (strncmp(argv[i], "--", 2) == 0 && argv[i][2])
 			ok = long_flag(s, argc, argv, &i, why);
 		else if (argv[i][0] == '-' && argv[i][1] && argv[i][1] != '-')

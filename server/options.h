@@ -1,4 +1,4 @@
-/* options.h - the command line: which of its five jobs akin-server does, and with which settings. */
+/* options.h - the command line: which of its jobs akin-server does, and with which settings. */
 #ifndef AKIN_OPTIONS_H
 #define AKIN_OPTIONS_H
 
@@ -10,6 +10,8 @@ struct options {
 	struct settings settings;
 	bool check_only;		/* -t */
 	bool healthcheck;		/* --healthcheck */
+	const char *gate;		/* --gate=FILE; NULL: not asked for */
+	enum { STATUS_NOT_ASKED, STATUS_TEXT, STATUS_JSON } status; /* --status, --status=json */
 	char foreign[256];		/* AKIN_* variables that name no setting, to be warned of; "": none */
 };
 

@@ -21,9 +21,9 @@ void page_readyz(struct answer *a, const struct board *b, const struct packed *p
 		answer_text(a, draining ? "{\"status\":\"draining\"}" : "{\"status\":\"no model\"}");
 		return;
 	}
-	a->generation = p->head->generation;
+	a->generation = p->generation;
 	answer_text(a, "{\"status\":\"ready\",\"generation\":");
-	answer_number(a, p->head->generation);
+	answer_number(a, p->generation);
 	answer_text(a, "}");
 }
 
@@ -74,10 +74,10 @@ void page_model(struct answer *a, const struct packed *p)
 {
 	const struct model *m = &p->model;
 
-	a->generation = p->head->generation;
-	write_count(a, "{\"generation\":", p->head->generation);
+	a->generation = p->generation;
+	write_count(a, "{\"generation\":", p->generation);
 	answer_text(a, ",\"published\":");
-	write_time(a, p->head->published, "Z");
+	write_time(a, p->published, "Z");
 	answer_text(a, ",\"created\":");
 	write_time(a, m->head->created, "Z");
 	answer_text(a, ",\"data_until\":");

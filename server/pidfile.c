@@ -79,6 +79,27 @@ bool pidfile_take(struct pidfile *p, const char *path, struct fault *why)
 	return true;
 }
 
+pid_t pidfile_holder(const char *path, struct fault *why)
+{
+	struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fcntl(fd, F_GETLK, &held) != 0) {
+		fault_errno(why, "%s: can't tell who holds the pid file", path);
+		held.l_pid = -1;
+	} else if (held.l_type == F_UNLCK) {
+		held.l_pid = 0;
+	} else if (held.l_pid <= 0) {
+		fault_set(why, "%s: a process of another namespace holds this pid file", path);
+		held.l_pid = -1;
+	}
+	if (fd >= 0)
+		close(fd);
+	return held.l_pid;
+}
+
 void pidfile_drop(struct pidfile *p)
 {
 	if (!p->path[0])

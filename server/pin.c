@@ -72,14 +72,14 @@ static struct pin *free_place(void)
 static void tell_board(struct board *b)
 {
 	struct pin *now = atomic_load(&current);
-	uint64_t oldest = now->packed.head->generation;
+	uint64_t oldest = now->packed.generation;
 	struct board_slot *slot = board_own(b);
 
 	for (int i = 0; i < PLACES; i++) {
-		if (places[i].segment.at && places[i].packed.head->generation < oldest)
-			oldest = places[i].packed.head->generation;
+		if (places[i].segment.at && places[i].packed.generation < oldest)
+			oldest = places[i].packed.generation;
 	}
-	atomic_store(&slot->generation, now->packed.head->generation);
+	atomic_store(&slot->generation, now->packed.generation);
 	atomic_store(&slot->oldest, oldest);
 }
 
@@ -105,8 +105,11 @@ static bool map_current(struct pin *p, struct board *b, struct fault *why)
 		before = generation;
 	}
 	if (packed_view(&p->packed, p->segment.at, p->segment.size, why)) {
-		if (p->packed.head->generation == generation)
+		if (p->packed.head->generation <= generation) {
+			p->packed.generation = generation;	/* more than in its head after a rollback */
+			p->packed.published = atomic_load(&b->head->generation_published);
 			return true;
+		}
 		fault_set(why, "%s holds generation %llu", name, (unsigned long long)p->packed.head->generation);
 	}
 	segment_close(&p->segment);
@@ -123,7 +126,7 @@ bool pin_adopt(struct board *b, struct fault *why)
 		if (wakeup < 0)
 			return fault_errno(why, "can't make a descriptor to wake this worker");
 	}
-	if (now && now->packed.head->generation == generation)
+	if (now && now->packed.generation == generation)
 		return true;
 	next = free_place();
 	if (!next)

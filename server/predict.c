@@ -81,7 +81,7 @@ void predict(struct serve_thread *t, const struct settings *s, const struct pack
 		query_refuse(a, &q, s->max_n);
 		return;
 	}
-	a->generation = p->head->generation;
+	a->generation = p->generation;
 	uint32_t asked = model_find(axis, id.at, id.len);
 	if (asked == MODEL_NONE) {
 		refuse_unknown(a, kind, id);

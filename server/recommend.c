@@ -6,19 +6,9 @@
  * short is the only failure. */
 #include "recommend.h"
 
-struct items {				/* a customer's, by first appearance */
-	const uint32_t *at;
-	uint32_t n;
-};
+#include "../shm/basket.h"
 
-static struct items items_of(const struct model *m, uint32_t customer)
-{
-	const struct axis *a = &m->axis[AXIS_CUSTOMER];
-
-	return (struct items){a->members + a->member_start[customer], model_degree(a, customer)};
-}
-
-static bool has(const struct model *m, struct items l, uint32_t item)
+static bool has(const struct model *m, struct basket l, uint32_t item)
 {
 	uint32_t rank = m->first_seen[item], low = 0, high = l.n;
 
@@ -33,28 +23,9 @@ static bool has(const struct model *m, struct items l, uint32_t item)
 	return low < l.n && l.at[low] == item;
 }
 
-/* What b has and a has not, at most n of it. */
-static size_t differ(const struct model *m, struct items a, struct items b, struct neighbour *out, size_t n)
-{
-	size_t total = 0;
-	uint32_t i = 0;
-
-	for (uint32_t j = 0; j < b.n && total < n; j++) {
-		uint32_t item = b.at[j], rank = m->first_seen[item];
-
-		while (i < a.n && m->first_seen[a.at[i]] < rank)
-			i++;
-		if (i < a.n && a.at[i] == item)
-			i++;
-		else
-			out[total++] = (struct neighbour){item, 0};
-	}
-	return total;
-}
-
 /* Append of the ranked items those that neither customer has and that are not marked; NULL: none is. */
-static size_t fill_up(const struct model *m, const struct popular *ranked, size_t ranked_n, struct items a,
-		      struct items b, const uint8_t *marked, struct neighbour *out, size_t total, size_t n)
+static size_t fill_up(const struct model *m, const struct popular *ranked, size_t ranked_n, struct basket a,
+		      struct basket b, const uint8_t *marked, struct neighbour *out, size_t total, size_t n)
 {
 	for (size_t i = 0; i < ranked_n && total < n; i++) {
 		uint32_t item = ranked[i].item;
@@ -66,7 +37,7 @@ static size_t fill_up(const struct model *m, const struct popular *ranked, size_
 }
 
 /* The recent ranking, and when it ends before the answer is full, those of the popular one that it did not have. */
-static bool fill_with_recent(struct recommendation *r, const struct model *m, struct items a, struct items b,
+static bool fill_with_recent(struct recommendation *r, const struct model *m, struct basket a, struct basket b,
 			     struct neighbour *out, size_t n, struct scratch *s)
 {
 	const uint32_t items = m->axis[AXIS_ITEM].n;
@@ -88,15 +59,15 @@ bool recommend_to_customer(struct recommendation *r, const struct packed *p, uin
 			   struct neighbour *out, size_t n, struct scratch *s)
 {
 	const struct model *m = &p->model;
-	struct items of_a = items_of(m, a), of_b = {NULL, 0};
+	struct basket of_a = basket_of(m, a), of_b = {NULL, 0};
 	bool ok = true;
 
 	*r = (struct recommendation){.nearest = {MODEL_NONE, 0}};
 	if (packed_top(p, AXIS_CUSTOMER, a, &r->nearest, 1, s, &ok) == 1)
-		of_b = items_of(m, r->nearest.id);
+		of_b = basket_of(m, r->nearest.id);
 	else if (!ok)
 		return false;
-	r->near = r->total = differ(m, of_a, of_b, out, n);
+	r->near = r->total = basket_differ(m, of_a, of_b, out, n);
 	/* Now the answer is full, or all that B has is A's or listed: the fill need only ask whether they have it. */
 	if (fill == FILL_RECENT)
 		return fill_with_recent(r, m, of_a, of_b, out, n, s);

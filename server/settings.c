@@ -37,6 +37,11 @@ static const struct row rows[] = {
 	N(default_n,		"5", 1, 10000,			"ids in an answer when the client names no n"),
 	N(max_n,		"100", 1, 10000,		"largest n a client may ask for"),
 	W(fill,			"popular", "popular|recent|none", "what fills short answers for users"),
+	W(gate,			"on", "on|off",			"whether a reload compares the model with the one served"),
+	N(gate_lost_items,	"10", 0, 100,			"percent of the items a reload may lose"),
+	N(gate_lost_customers,	"25", 0, 100,			"percent of the customers a reload may lose"),
+	N(gate_overlap,		"30", 0, 100,			"percent of answered ids a reload must keep"),
+	W(gate_older,		"refuse", "refuse|take",	"what a reload does with data that end earlier"),
 	A(address,		"0.0.0.0",			"IPv4 or IPv6 address to listen on"),
 	N(port,			"8000", 0, 65535,		"TCP port; 0: any free one"),
 	N(backlog,		"1024", 1, 65535,		"connections that may wait to be accepted"),
@@ -63,6 +68,7 @@ static const struct row rows[] = {
 #define ROWS (sizeof rows / sizeof *rows)
 
 _Static_assert(FILL_POPULAR == 0 && FILL_RECENT == 1 && FILL_NONE == 2, "the order of the words");
+_Static_assert(GATE_ON == 0 && GATE_OFF == 1 && OLDER_REFUSE == 0 && OLDER_TAKE == 1, "the order of the words");
 _Static_assert(METRICS_ON == 0 && METRICS_OFF == 1 && METRICS_GROUPED == 0 && METRICS_EXACT == 1, "the order of the words");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "the order of the words");
 

@@ -12,6 +12,8 @@
 #include "../shm/fault.h"
 
 enum fill { FILL_POPULAR, FILL_RECENT, FILL_NONE };
+enum gate { GATE_ON, GATE_OFF };
+enum gate_older { OLDER_REFUSE, OLDER_TAKE };
 enum metrics { METRICS_ON, METRICS_OFF };
 enum metrics_status { METRICS_GROUPED, METRICS_EXACT };
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -22,6 +24,12 @@ struct settings {
 	uint32_t default_n;		/* n when the client names none */
 	uint32_t max_n;			/* largest n a client may ask for */
 	enum fill fill;			/* what short user answers are filled with */
+	/* what may follow it: gate.h */
+	enum gate gate;
+	uint32_t gate_lost_items;	/* percent of the items that may be lost */
+	uint32_t gate_lost_customers;
+	uint32_t gate_overlap;		/* percent of the answered ids that must be kept */
+	enum gate_older gate_older;	/* what to do with data that end earlier */
 	/* where */
 	char address[64];		/* IPv4 or IPv6 literal */
 	uint32_t port;			/* 0: any free one, told in the log */

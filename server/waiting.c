@@ -1,4 +1,5 @@
-/* waiting.c - the poll(), the recv() and the send() that civetweb calls.
+/* waiting.c - how a connection's thread waits: the poll() and the send() that civetweb calls, and the read that
+ * intake.c, whose recv() it calls, is made of.
  *
  * As with accept.c, the program defines the symbols and the dynamic linker binds libcivetweb's calls to them. A
  * thread that has not called waiting_as() gets the system's, unchanged.
@@ -7,18 +8,16 @@
  * its thread for as long as it likes. So there is a deadline for the whole, and a wait that would go beyond it fails,
  * which civetweb takes for a broken connection.
  *
- * A connection that is kept open and idle sits in poll() and has nothing in hand. Another thread may call that wait
+ * A connection that is kept open and idle has nothing in hand. Another thread may call that wait
  * off, by shutting the reading side, so that it looks as if the client had left. The descriptor must not be closed,
  * and its number given to somebody else, between the other's look and the shutdown: so both go through `state`, and
- * who comes back from poll() waits for a shutdown that has begun. If a request came at the same moment, it is still
+ * who comes back from the wait waits for a shutdown that has begun. If a request came at the same moment, it is still
  * read, answered, and the connection closed after it.
  *
- * A kept connection waits for its next request in recv() itself, on a socket that may sleep for SLEEP_MS: poll() says
- * yes without a look. A request so costs two system calls, not three, and they are most of what it costs. Who is quiet
- * for longer waits in poll() as before.
- *
- * How much of a read was filled is kept, since civetweb tells a head that is too long from a malformed one to nobody. */
-#undef _FORTIFY_SOURCE		/* its inline poll() and recv() would stand in the way of these */
+ * A kept connection waits for its next request in the read itself, on a socket that may sleep for SLEEP_MS: poll()
+ * says yes without a look. A request so costs two system calls, not three, and they are most of what it costs. Who is
+ * quiet for longer waits in ppoll(). */
+#undef _FORTIFY_SOURCE		/* its inline poll() would stand in the way of this one */
 #include "waiting.h"
 
 #include <errno.h>
@@ -39,6 +38,8 @@ static _Thread_local struct waiting *mine;
 
 void waiting_as(struct waiting *w) { mine = w; }
 
+struct waiting *waiting_mine(void) { return mine; }
+
 void waiting_allow(struct waiting *w, uint32_t allowed) { w->deadline = clock_ms() + allowed; }
 
 void waiting_from(struct waiting *w, uint32_t allowed, bool idle)
@@ -49,7 +50,6 @@ void waiting_from(struct waiting *w, uint32_t allowed, bool idle)
 	w->deadline = now + allowed;
 	w->idle = idle;
 	w->full = false;
-	w->promised = false;
 	if (!idle)
 		w->sleeping = 0;	/* a new connection */
 }
@@ -94,15 +94,6 @@ static void idle_ends(struct waiting *w)
 	errno = error;
 }
 
-static int idle_poll(struct waiting *w, struct pollfd *fds, int ms)
-{
-	idle_begins(w, fds->fd);
-	int got = plain_poll(fds, 1, ms);
-
-	idle_ends(w);
-	return got;
-}
-
 /* May recv() sleep on this socket? Then send() must be told not to, each time. */
 static bool can_sleep(struct waiting *w, int fd)
 {
@@ -119,14 +110,17 @@ static bool can_sleep(struct waiting *w, int fd)
 	return true;
 }
 
-/* The wait that poll() has promised. A time-out looks as it would there. */
-static ssize_t sleeping_recv(struct waiting *w, int fd, void *into, size_t room, int flags)
+/* A time-out looks as it does to poll(). What sleeps past it wakes up within SLEEP_MS: that is when a wait may sleep. */
+ssize_t waiting_recv(struct waiting *w, int fd, void *into, size_t room)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
+	bool idle = w->idle, sleeps;
 
-	w->promised = false;
-	idle_begins(w, fd);
-	ssize_t n = recvfrom(fd, into, room, flags, NULL, NULL);
+	if (idle)
+		idle_begins(w, fd);
+	w->fd = fd;
+	sleeps = idle && w->deadline - clock_ms() >= SLEEP_MS && can_sleep(w, fd);
+	ssize_t n = recvfrom(fd, into, room, sleeps ? 0 : MSG_DONTWAIT, NULL, NULL);
 
 	while (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		int64_t left = w->deadline - clock_ms();
@@ -135,12 +129,15 @@ static ssize_t sleeping_recv(struct waiting *w, int fd, void *into, size_t room,
 			errno = ETIMEDOUT;
 			break;
 		}
-		n = recvfrom(fd, into, room, flags | MSG_DONTWAIT, NULL, NULL);
+		n = recvfrom(fd, into, room, MSG_DONTWAIT, NULL, NULL);
 	}
-	idle_ends(w);
+	if (idle)
+		idle_ends(w);
+	w->idle = false;
 	return n;
 }
 
+/* civetweb looks for something to read only before it reads, and that read is intake.c's, which waits by itself. */
 int poll(struct pollfd *fds, nfds_t n, int ms)
 {
 	struct waiting *w = mine;
@@ -150,33 +147,15 @@ int poll(struct pollfd *fds, nfds_t n, int ms)
 	int64_t left = w->deadline - clock_ms();
 
 	fds->revents = 0;
+	if (fds->events & POLLIN) {
+		fds->revents = POLLIN;
+		return 1;
+	}
 	if (left <= 0) {
 		errno = ETIMEDOUT;
 		return -1;
 	}
-	if (ms < 0 || left < ms)
-		ms = (int)left;
-	if (!w->idle || !(fds->events & POLLIN))
-		return plain_poll(fds, 1, ms);
-	if (ms < SLEEP_MS || !can_sleep(w, fds->fd))
-		return idle_poll(w, fds, ms);
-	w->promised = true;
-	fds->revents = POLLIN;
-	return 1;
-}
-
-ssize_t recv(int fd, void *into, size_t room, int flags)
-{
-	struct waiting *w = mine;
-
-	if (!w)
-		return recvfrom(fd, into, room, flags, NULL, NULL);
-	ssize_t n = w->promised ? sleeping_recv(w, fd, into, room, flags)
-				: recvfrom(fd, into, room, flags | MSG_DONTWAIT, NULL, NULL);
-
-	w->idle = false;
-	w->full = n > 0 && (size_t)n == room;
-	return n;
+	return plain_poll(fds, 1, ms < 0 || left < ms ? (int)left : ms);
 }
 
 /* poll() has the time limit of what does not fit into the kernel's buffer. */

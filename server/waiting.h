@@ -5,22 +5,28 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What one thread waits for. Zero-initialised, it waits for nothing yet. */
 struct waiting {
 	_Atomic int state;		/* whether it sits in an idle wait; waiting.c has the values */
 	_Atomic int64_t since;		/* ms; when waiting_from() was called */
 	int64_t deadline;		/* ms; no read or write of the connection waits beyond */
-	int fd;				/* the connection, during an idle wait */
+	int fd;				/* the connection, from its first read on */
 	int sleeping;			/* the connection whose recv() may sleep, plus 1; 0: none */
-	bool promised;			/* poll() has said yes without a look, and recv() is to wait */
 	bool idle;			/* nothing has been read since waiting_from() */
 	bool ended;			/* an idle wait was called off: the connection has to end */
 	bool full;			/* the last read filled all the room it was given */
 };
 
-/* This thread's poll() and recv() go by *w from now on. */
+/* This thread's poll(), recv() and send() go by *w from now on. */
 void waiting_as(struct waiting *w);
+/* What this thread goes by, or NULL. */
+struct waiting *waiting_mine(void);
+
+/* Read from a connection, and wait for at least one byte for as long as is allowed. As recv(): how many; 0 at the
+ * end; -1, with ETIMEDOUT when it took too long. */
+ssize_t waiting_recv(struct waiting *w, int fd, void *into, size_t room);
 
 /* A wait for a request begins: allowed ms in all. idle: it may be called off until the first byte comes. */
 void waiting_from(struct waiting *w, uint32_t allowed, bool idle);

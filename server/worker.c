@@ -8,17 +8,15 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "../metrics/counters.h"
 #include "../metrics/process.h"
+#include "child.h"
 #include "clock.h"
 #include "heartbeat.h"
 #include "listener.h"
@@ -43,38 +41,17 @@ static void set_state(struct board *b, enum worker_state state)
 	atomic_store(&board_own(b)->state, state);
 }
 
-/* When memory runs out, a worker can be replaced and the master can't. */
-static void offer_to_oom_killer(void)
-{
-	char text[16];
-	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-
-	if (len > 0) {
-		text[len] = '\0';
-		int score = atoi(text) + 100;
-
-		len = snprintf(text, sizeof text, "%d", score < 1000 ? score : 1000);
-		if (pwrite(fd, text, (size_t)len, 0) != len)
-			log_line(LOG_DEBUG, "oom_score_adj stays as it was");
-	}
-	if (fd >= 0)
-		close(fd);
-}
-
 static void become(const struct worker_start *w)
 {
-	static char name[16] = "akin-";
+	static char name[16];
 	struct fault why = {""};
 
-	snprintf(name + 5, sizeof name - 5, "worker-%u", w->slot);
-	log_as(name + 5);
-	prctl(PR_SET_NAME, name);
+	snprintf(name, sizeof name, "worker-%u", w->slot);
+	child_become(name);
 	/* A terminal's Ctrl-C and hang-up go to all its processes; the master speaks for all. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	offer_to_oom_killer();
 	if (!board_enter(w->board, w->slot, &why))
 		give_up(&why);
 	set_state(w->board, WORKER_STARTING);
@@ -231,17 +208,6 @@ static void drain(const struct worker_start *w, bool alone)
 	}
 }
 
-#pragma weak __lsan_do_leak_check
-void __lsan_do_leak_check(void);	/* there in a build with the leak sanitizer */
-
-/* By _exit(), for what runs at exit() is the master's. So leaks are looked for here, or never. */
-static _Noreturn void leave(void)
-{
-	if (__lsan_do_leak_check)
-		__lsan_do_leak_check();
-	_exit(0);
-}
-
 _Noreturn void worker_run(const struct worker_start *w)
 {
 	struct fault why = {""};
@@ -251,7 +217,7 @@ _Noreturn void worker_run(const struct worker_start *w)
 
 	if (!pin_adopt(w->board, &why))
 		give_up(&why);
-	board_keep_model(w->board, -1, 0);
+	board_drop_models(w->board);
 	serve_open(w->settings, w->board);
 	if (!listener_start(w->settings, w->listener, w->board, &why))
 		give_up(&why);
@@ -262,5 +228,5 @@ _Noreturn void worker_run(const struct worker_start *w)
 	if (orphan)
 		log_line(LOG_WARN, "the master is gone, so this worker leaves");
 	drain(w, !orphan && !atomic_load(&w->board->head->draining));
-	leave();
+	child_leave(0);
 }

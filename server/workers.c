@@ -52,6 +52,12 @@ void workers_close(struct workers *w)
 	memset(w, 0, sizeof *w);
 }
 
+void workers_part(struct workers *w)
+{
+	close(w->lifeline[1]);
+	w->lifeline[1] = -1;
+}
+
 /* When the next one in this post may start. early: the last one's life was too short. */
 static void set_due(const struct workers *w, struct post *p, bool early)
 {
@@ -216,22 +222,24 @@ static bool find_post(const struct workers *w, pid_t pid, uint32_t *i)
 	return false;
 }
 
-void workers_reap(struct workers *w)
+pid_t workers_reap(struct workers *w, int *status)
 {
 	siginfo_t dead;
 	uint32_t i;
-	int status;
 
 	for (;;) {
 		dead.si_pid = 0;
 		if (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) != 0 || dead.si_pid == 0)
-			return;
+			return 0;
 		bool ours = find_post(w, dead.si_pid, &i);
 
 		if (ours)
 			keep_cpu(board_slot(w->board, i));
-		if (waitpid(dead.si_pid, &status, 0) == dead.si_pid && ours)
-			bury(w, i, status);
+		if (waitpid(dead.si_pid, status, 0) != dead.si_pid)
+			continue;
+		if (!ours)
+			return dead.si_pid;
+		bury(w, i, *status);
 	}
 }
 

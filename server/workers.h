@@ -32,11 +32,15 @@ struct workers {
 /* No worker is forked yet: workers_tend() does that. */
 bool workers_open(struct workers *w, const struct settings *s, struct board *b, int listener, struct fault *why);
 void workers_close(struct workers *w);
+/* In a child of the master that is no worker: let go of what would make the workers believe that the master lives. */
+void workers_part(struct workers *w);
 
 /* Fork what is due. In a child this does not return. */
 void workers_tend(struct workers *w);
-/* After SIGCHLD: bury the dead, tell of them, set the date of their successors. */
-void workers_reap(struct workers *w);
+/* After SIGCHLD: bury the dead, tell of them, set the date of their successors. The master has other children, too: one of
+ * them that is dead is reaped and returned with its status, and there may be more dead behind it, of both kinds. 0: no
+ * more. */
+pid_t workers_reap(struct workers *w, int *status);
 /* Milliseconds until workers_tend() has something to do; -1: nothing. */
 int64_t workers_wait(const struct workers *w);
 

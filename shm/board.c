@@ -5,10 +5,14 @@
  * spoil that worker's figures and nothing else. Fails when /dev/shm is full or the kernel refuses a mapping. */
 #include "board.h"
 
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LOOKS 1000		/* at a text that is just being written */
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
@@ -27,7 +31,7 @@ bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct 
 	size_t slot_size = round_up(counters_offset() + counters_size, page);
 
 	memset(b, 0, sizeof *b);
-	b->segment.fd = b->model = -1;
+	b->segment.fd = b->model = b->previous = -1;
 	if (slots < 1 || slots > BOARD_MAX_SLOTS)
 		return fault_set(why, "a board has 1 to %d slots, not %u", BOARD_MAX_SLOTS, slots);
 	if (!segment_own(&b->segment, token, head_size + slots * slot_size, why))
@@ -39,6 +43,7 @@ bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct 
 	b->head->slots = slots;
 	b->head->slots_offset = head_size;
 	b->head->slot_size = slot_size;
+	b->head->counters_size = (uint32_t)counters_size;
 	b->head->started = (int64_t)time(NULL);
 	b->head->master_pid = (int32_t)getpid();
 	atomic_store(&b->head->last_reload_ok, 1);
@@ -60,17 +65,70 @@ bool board_enter(struct board *b, uint32_t i, struct fault *why)
 	return true;
 }
 
+void board_drop_previous(struct board *b)
+{
+	if (b->previous_generation > 0)
+		close(b->previous);
+	b->previous = -1;
+	b->previous_generation = 0;
+}
+
 void board_keep_model(struct board *b, int fd, uint64_t generation)
 {
-	if (b->model_generation > 0)
-		close(b->model);
+	board_drop_previous(b);
+	b->previous = b->model;
+	b->previous_generation = b->model_generation;
 	b->model = fd;
 	b->model_generation = generation;
 }
 
-void board_close(struct board *b)
+void board_swap_models(struct board *b, uint64_t generation)
+{
+	int fd = b->model;
+
+	b->model = b->previous;
+	b->previous = fd;
+	b->previous_generation = b->model_generation;
+	b->model_generation = generation;
+}
+
+void board_drop_models(struct board *b)
 {
 	board_keep_model(b, -1, 0);
+	board_drop_previous(b);
+}
+
+/* There is one writer, which never waits; a reader that meets it looks again. */
+void board_set_reason(struct board *b, const char *text)
+{
+	struct board_head *h = b->head;
+
+	atomic_fetch_add(&h->reason_turn, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	snprintf(h->last_reload_reason, sizeof h->last_reload_reason, "%s", text);
+	atomic_thread_fence(memory_order_seq_cst);
+	atomic_fetch_add(&h->reason_turn, 1);
+}
+
+void board_reason(const struct board *b, char text[BOARD_REASON])
+{
+	const struct board_head *h = b->head;
+
+	for (int looks = 0; looks < LOOKS; looks++) {
+		uint32_t turn = atomic_load(&h->reason_turn);
+
+		memcpy(text, h->last_reload_reason, BOARD_REASON);
+		atomic_thread_fence(memory_order_seq_cst);
+		if (turn % 2 == 0 && atomic_load(&h->reason_turn) == turn)
+			break;
+		sched_yield();
+	}
+	text[BOARD_REASON - 1] = '\0';	/* a master that died while it wrote may have left anything */
+}
+
+void board_close(struct board *b)
+{
+	board_drop_models(b);
 	segment_close(&b->segment);
 	b->head = NULL;
 	b->own = NULL;

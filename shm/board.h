@@ -19,6 +19,7 @@
 #define BOARD_VERSION	3
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
+#define BOARD_WHERE	80		/* "[::1]:8000": an address as a URL has it, with its port */
 #define BOARD_ACCOUNTING (-1)		/* a pid: this worker has died, and its CPU time is being added up */
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
@@ -27,7 +28,9 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a locked atomic keeps its lock in one
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING };
 /* exit() | died of a signal | of SIGKILL | of its master's, who had no sign of life of it */
 enum worker_end { END_EXIT, END_SIGNAL, END_KILLED, END_HUNG, ENDS };
-enum reload_result { RELOAD_OK, RELOAD_UNREADABLE, RELOAD_INVALID, RELOAD_NO_MEMORY, RELOAD_RESULTS };
+enum reload_result { RELOAD_OK, RELOAD_UNREADABLE, RELOAD_INVALID, RELOAD_NO_MEMORY, RELOAD_GATED, RELOAD_CRASHED,
+		     RELOAD_CANCELLED, RELOAD_RESULTS };
+enum rollback_result { ROLLBACK_OK, ROLLBACK_FAILED, ROLLBACK_RESULTS };
 
 struct board_head {
 	char magic[8];				/* master */
@@ -42,12 +45,23 @@ struct board_head {
 	_Atomic uint64_t generation;		/* master; what is served; 0 before the first. Published with release */
 	_Atomic uint64_t segment_bytes;		/* master; size of that generation's segment */
 	_Atomic int64_t generation_published;	/* master; seconds since 1970 */
-	_Atomic uint64_t reloads[RELOAD_RESULTS]; /* master; loads asked for by SIGHUP, by result */
+	_Atomic uint64_t previous;		/* master; the generation kept for a rollback; 0: none */
+	_Atomic uint64_t previous_bytes;	/* master; size of its segment */
+	_Atomic uint64_t reloads[RELOAD_RESULTS]; /* master; loads asked for by a signal, by result */
+	_Atomic uint64_t rollbacks[ROLLBACK_RESULTS]; /* master; asked for by a signal */
 	_Atomic uint32_t last_reload_ok;	/* master; 1 or 0; 1 before the first reload */
 	_Atomic uint64_t last_load_ns;		/* master; how long the last one took, or the load at the start */
 	_Atomic uint64_t restarts[ENDS];	/* master; workers that ended without being asked to, by end */
 	_Atomic uint64_t unanswered;		/* master; requests that were in the hands of a worker that died */
+	_Atomic uint64_t loader_cpu;		/* master; nanoseconds that its loaders have used */
 	_Atomic uint64_t proportional;		/* master; bytes, its own share of memory; 0: not known */
+	_Atomic uint32_t reason_turn;		/* master; odd while it writes the text below: see board_reason() */
+	char last_reload_reason[BOARD_REASON];	/* master; why the last reload failed; "": it did not */
+	char release[24];			/* master; the program's version: another one's commands may read this */
+	uint32_t counters_size;			/* master; of each slot's, as that version lays them out */
+	int32_t predecessor;			/* master; the one that has started it, to take its place; 0: none */
+	uint32_t counting;			/* master; 1 when requests are counted (the setting metrics) */
+	char where[BOARD_WHERE];		/* master, before the first fork; what is listened on; "": nothing yet */
 };
 
 struct board_slot {
@@ -68,6 +82,8 @@ struct board {
 	uint32_t own_index;
 	int model;				/* reads the segment of generation model_generation, whatever becomes of */
 	uint64_t model_generation;		/* its name, for the workers that are forked; 0: there is none */
+	int previous;				/* the same of the generation before, for a rollback */
+	uint64_t previous_generation;
 };
 
 /* The master's call, before any fork: a board with slots of counters_size bytes of counters each, zeroed. */
@@ -79,8 +95,18 @@ void board_close(struct board *b);
 /* Master only: remove the name and unmap. Call it last, when the models' names are gone. */
 void board_remove(struct board *b);
 
-/* Take fd over, in place of the one before; generation 0 and -1 only let that go. Of this process alone. */
+/* Descriptors of the segments, of this process alone. fd is taken over for what is served now, and what was served
+ * becomes the previous one, in place of the one before. */
 void board_keep_model(struct board *b, int fd, uint64_t generation);
+/* The previous one is served again, as this generation, and the other way round. */
+void board_swap_models(struct board *b, uint64_t generation);
+void board_drop_previous(struct board *b);
+void board_drop_models(struct board *b);
+
+/* The master's: why the last reload failed, in one line, cut to BOARD_REASON; "" when it did not. */
+void board_set_reason(struct board *b, const char *text);
+/* Anybody's: that text, as one writing of it left it. */
+void board_reason(const struct board *b, char text[BOARD_REASON]);
 
 uint32_t board_slots(const struct board *b);
 const char *board_token(const struct board *b);

@@ -122,27 +122,42 @@ static bool verify_transposed(const struct model *m, struct fault *why)
 	return true;
 }
 
+static bool verify_row(const struct axis *a, const char *name, uint32_t i, uint32_t *row_of, struct fault *why)
+{
+	for (uint64_t k = a->row_start[i]; k < a->row_start[i + 1]; k++) {
+		struct neighbour x = a->rows[k];
+
+		if (x.id >= a->n || x.id == i)
+			return fault_set(why, "row of %s %u names %u, must be another below %u", name, i, x.id, a->n);
+		if (row_of[x.id] == i)
+			return fault_set(why, "row of %s %u names %u twice", name, i, x.id);
+		row_of[x.id] = i;
+		if (x.co == 0 || x.co > model_degree(a, i) || x.co > model_degree(a, x.id))
+			return fault_set(why, "row of %s %u counts %u in common with %u, more than they have", name, i, x.co,
+					 x.id);
+		if (k > a->row_start[i] && !rank_before(a, a->rows[k - 1], x))
+			return fault_set(why, "row of %s %u is out of order at %u", name, i, x.id);
+	}
+	return true;
+}
+
 static bool verify_rows(const struct axis *a, const char *name, uint64_t entries, struct fault *why)
 {
+	uint32_t *row_of;		/* [n] the last row that named this entry */
+	bool ok = true;
 	char what[32];
 
 	snprintf(what, sizeof what, "%s row", name);
 	if (!verify_starts(what, a->row_start, a->n, entries, 0, a->row_limit, why))
 		return false;
-	for (uint32_t i = 0; i < a->n; i++) {
-		for (uint64_t k = a->row_start[i]; k < a->row_start[i + 1]; k++) {
-			struct neighbour x = a->rows[k];
-
-			if (x.id >= a->n || x.id == i)
-				return fault_set(why, "row of %s %u names %u, must be another below %u", name, i, x.id, a->n);
-			if (x.co == 0 || x.co > model_degree(a, i) || x.co > model_degree(a, x.id))
-				return fault_set(why, "row of %s %u counts %u in common with %u, more than they have", name, i,
-						 x.co, x.id);
-			if (k > a->row_start[i] && !rank_before(a, a->rows[k - 1], x))
-				return fault_set(why, "row of %s %u is out of order at %u", name, i, x.id);
-		}
-	}
-	return true;
+	row_of = malloc((size_t)a->n * sizeof *row_of);
+	if (!row_of)
+		return fault_set(why, "no memory to check the rows of %u %ss", a->n, name);
+	memset(row_of, 0xff, (size_t)a->n * sizeof *row_of);
+	for (uint32_t i = 0; ok && i < a->n; i++)
+		ok = verify_row(a, name, i, row_of, why);
+	free(row_of);
+	return ok;
 }
 
 /* Most customers first, then index; each item once, with a count that can be. exact: over all time, so every item
@@ -189,10 +204,12 @@ static bool verify_texts(const struct model *m, struct fault *why)
 	json_t *provenance = json_loadb(m->provenance.at, m->provenance.len, JSON_REJECT_DUPLICATES, &error);
 
 	if (!json_is_object(provenance)) {
+		char shown[JSON_ERROR_TEXT_LENGTH];	/* the parser quotes what it stumbled over as it stands there */
 		bool json = provenance != NULL;
 
 		json_decref(provenance);
-		return fault_set(why, "the provenance is no JSON object%s%s", json ? "" : ": ", json ? "" : error.text);
+		return fault_set(why, "the provenance is no JSON object%s%s", json ? "" : ": ",
+				 json ? "" : fault_quote(shown, sizeof shown, error.text, strlen(error.text)));
 	}
 	json_decref(provenance);
 	return true;

@@ -180,6 +180,8 @@ bool packed_view(struct packed *p, const void *image, size_t size, struct fault 
 		return fault_set(why, "the packed model has %llu bytes, %zu are mapped", (unsigned long long)h->size,
 				 size);
 	p->head = h;
+	p->generation = h->generation;
+	p->published = h->published;
 	for (int k = 0; k < AXES; k++)
 		p->rest_start[k] = h->rest_starts[k] ? (const void *)(bytes + h->rest_starts[k]) : NULL;
 	return model_view(&p->model, bytes + h->model_offset, (size_t)h->model_size, why);
@@ -209,11 +211,11 @@ static bool scratch_take(struct scratch *s, const struct packed *p, enum axis_ki
 		s->co = malloc((size_t)a->n * sizeof *s->co);
 		s->co_cap = s->co ? a->n : 0;
 	}
-	if (s->ranker_of[kind] != p->head->generation) {
+	if (s->ranker_of[kind] != p->generation) {
 		ranker_close(&s->ranker[kind]);
-		s->ranker_of[kind] = ranker_open(&s->ranker[kind], a) ? p->head->generation : 0;
+		s->ranker_of[kind] = ranker_open(&s->ranker[kind], a) ? p->generation : 0;
 	}
-	return s->co_cap >= a->n && take_dense(s, dense) && s->ranker_of[kind] == p->head->generation;
+	return s->co_cap >= a->n && take_dense(s, dense) && s->ranker_of[kind] == p->generation;
 }
 
 void scratch_free(struct scratch *s)

@@ -21,7 +21,7 @@ struct packed_head {			/* written by the master, before anyone else can map it *
 	char magic[8];
 	uint32_t version;
 	uint32_t reserved;
-	uint64_t generation;		/* 1 for the first model a master serves, then +1 a reload */
+	uint64_t generation;		/* that it was made to be: 1 for the first model a master serves, then +1 a reload */
 	uint64_t size;			/* bytes of all */
 	uint64_t model_offset;
 	uint64_t model_size;
@@ -31,6 +31,8 @@ struct packed_head {			/* written by the master, before anyone else can map it *
 
 struct packed {
 	const struct packed_head *head;
+	uint64_t generation;		/* what it is served as, and since when. packed_view() has both from the head; who */
+	int64_t published;		/* maps what has been rolled back to knows better, and says so here */
 	struct model model;
 	const uint64_t *rest_start[AXES]; /* NULL: none kept */
 };

@@ -212,6 +212,15 @@ void segment_unlink(const char *name)
 	errno = error;
 }
 
+bool segment_rename(const char *from, const char *to, struct fault *why)
+{
+	char source[sizeof FOLDER + SEGMENT_NAME_MAX], target[sizeof FOLDER + SEGMENT_NAME_MAX];
+
+	snprintf(source, sizeof source, FOLDER "%s", from);
+	snprintf(target, sizeof target, FOLDER "%s", to);
+	return rename(source, target) == 0 || fault_errno(why, "shared memory %s: can't be renamed to %s", from, to);
+}
+
 /* Owners */
 
 static bool lock_first_byte(int fd)
@@ -322,6 +331,18 @@ static unsigned sweep_token(const char *token)
 	}
 	close(fd);
 	return removed;
+}
+
+unsigned segment_boards(char tokens[][SEGMENT_TOKEN + 1], unsigned cap)
+{
+	DIR *folder = opendir(FOLDER);
+	unsigned found = 0;
+
+	for (struct dirent *e; folder && found < cap && (e = readdir(folder));)
+		found += read_name(e->d_name, tokens[found]) && strstr(e->d_name, ".board");
+	if (folder)
+		closedir(folder);
+	return found;
 }
 
 unsigned segment_sweep(void)

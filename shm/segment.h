@@ -2,7 +2,8 @@
  *
  * Every master has a token, eight hex digits drawn at start. Its segments are /akin.TOKEN.board and
  * /akin.TOKEN.model.N. The board's first byte is locked by the master (fcntl, which dies with its process and is
- * not inherited by its children), so anyone can tell a living master's segments from a dead one's.
+ * not inherited by its children), so anyone can tell a living master's segments from a dead one's. N is the number of
+ * the generation that is served from it, or was, or 0 while it is being made.
  *
  * Space is taken with posix_fallocate() before a byte is touched: a full /dev/shm is an error with a number in it,
  * never a SIGBUS. */
@@ -47,6 +48,9 @@ bool segment_map(struct segment *s, int fd, const char *name, struct fault *why)
 /* A descriptor that can only read, for segment_map(), or -1. */
 int segment_reader(const char *name, struct fault *why);
 
+/* Give an existing one another name, in place of any that has it. False with errno ENOENT when its own name is gone. */
+bool segment_rename(const char *from, const char *to, struct fault *why);
+
 /* Unmap and close. The name stays. Fine on a zeroed or closed segment. */
 void segment_close(struct segment *s);
 /* Remove the name. Who has it mapped keeps it until they unmap. Fine when it is gone already. */
@@ -57,6 +61,9 @@ uint64_t segment_room(void);
 
 /* Become an owner: draw a token nobody uses, create and lock its board of size bytes. */
 bool segment_own(struct segment *board, char token[SEGMENT_TOKEN + 1], size_t size, struct fault *why);
+
+/* The tokens of all boards there are, of living and dead masters: at most cap. Returns how many. */
+unsigned segment_boards(char tokens[][SEGMENT_TOKEN + 1], unsigned cap);
 
 /* Remove the segments of every dead master, and only those. Returns how many were removed. */
 unsigned segment_sweep(void);

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """Run the tests on one or more builds and say in one line how it went.
 
-usage: run.py [--unit] [--system] [--container] BUILD... [-- PYTEST-ARGUMENT...]
+usage: run.py [--unit] [--system] [--operator] [--container] BUILD... [-- PYTEST-ARGUMENT...]
 
 Unit tests are the programs BUILD/unit/test_*; system tests are tests/system under pytest, told by AKIN_BUILD which
-programs to start; container tests are tests/container, which make their own build in an image and so are run once,
-whatever the number of builds. The last line, "N passed, N failed", counts all; the exit status is 0 only when nothing
-failed and something passed.
+programs to start. Operator tests (tests/operator) and container tests (tests/container) are run once, on the first
+build. The last line, "N passed, N failed", counts all; the exit status is 0 only when nothing failed and something
+passed.
 """
 import os
 import pathlib
@@ -18,6 +18,7 @@ import tempfile
 import xml.etree.ElementTree as xml
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
+ONCE = ("operator", "container")        # a second build would tell nothing new; they mount things
 # A sanitizer's finding must end the program that has it, and no program may look healthy after one.
 SANITIZER = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_leaks=1:strict_string_checks=1",
              "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99"}
@@ -63,7 +64,7 @@ def unit(build):
 def system(build, folder, arguments):
     report = build / f"{folder}.xml"
     report.unlink(missing_ok=True)
-    wrapper = [TOP / "tests/container/rooted"] if folder == "container" else []
+    wrapper = [TOP / "tests/container/rooted"] if folder in ONCE else []
     subprocess.run([*wrapper, sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider",
                     f"--junitxml={report}", TOP / "tests" / folder, *arguments], cwd=TOP, env={**os.environ, **SANITIZER, "AKIN_BUILD": str(build)})
     if not report.exists():
@@ -86,10 +87,11 @@ def main():
                 print(f"== {flag[2:]} tests of {os.path.relpath(build, TOP)}", flush=True)
                 ok, bad = part(build)
                 passed, failed = passed + ok, failed + bad
-    if "--container" in mine:
-        print("== container tests", flush=True)
-        ok, bad = system(builds[0], "container", pytest.split())
-        passed, failed = passed + ok, failed + bad
+    for folder in ONCE:
+        if f"--{folder}" in mine:
+            print(f"== {folder} tests", flush=True)
+            ok, bad = system(builds[0], folder, pytest.split())
+            passed, failed = passed + ok, failed + bad
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1
 

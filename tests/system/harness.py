@@ -139,7 +139,8 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.model, self.port = folder, model, free_port()
         self.log = folder / "server.log"
-        settings = {"address": "127.0.0.1", "port": self.port, "model": model, "workers": 2, "threads": 8, **settings}
+        settings = {"address": "127.0.0.1", "port": self.port, "model": model, "workers": 2, "threads": 8,
+                    "gate": "off", **settings}      # most tests reload models that have nothing in common
         self.port = settings["port"]
         self.command = [*wrapper, str(SERVER), "-c", str(self.conf()), *map(str, arguments)]
         for key, value in settings.items():

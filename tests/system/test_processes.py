@@ -136,7 +136,7 @@ def test_a_port_that_is_taken(start, small, tmp_path):
 
 def board_of(path):
     """The pid of the master whose board this is, if it is one."""
-    return None if "board" not in path.name else int.from_bytes(path.read_bytes()[52:56], "little")
+    return None if "board" not in path.name else int.from_bytes(path.read_bytes()[56:60], "little")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGINT])

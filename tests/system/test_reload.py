@@ -99,7 +99,7 @@ def test_reload_under_load_fails_nothing_and_closes_nothing(serving, shops):
     settle(made)
     assert serving.generation() == 11
     assert serving.metric("akin_reloads_total") == 10
-    harness.until(lambda: len(serving.segments()) == 2, "the old generations' segments to go")    # board, model
+    harness.until(lambda: len(serving.segments()) == 3, "the old generations' segments to go")    # board, model, previous
 
 
 def test_a_storm_of_hups(serving, shops):

@@ -101,7 +101,7 @@ static struct record_log naive_log(const char *s, size_t n)
 			add_line(&l, line + lines, "!quote\n");
 			while (at < n && s[at] != '\n')
 				at++;
-		} else if (!quoted && strcmp(r.text, "|") == 0) {
+		} else if (!quoted && r.len == 1 && r.text[0] == '|') {
 			/* an empty line */
 		} else {
 			add_line(&l, line, ":");

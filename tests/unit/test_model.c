@@ -137,6 +137,66 @@ static void a_right_checksum_saves_no_wrong_number(void **state)
 	model_file_free(image, size);
 }
 
+/* With another count it would still stand in rank order. */
+static void a_row_names_nobody_twice(void **state)
+{
+	struct small s;
+	struct fault why;
+	struct model m;
+	void *image;
+	size_t size;
+	unsigned tried = 0;
+
+	(void)state;
+	small_random(&s, 12, 9, 60, 3);
+	assert_true(small_image(&s, &image, &size));
+	assert_true(model_view(&m, image, size, &why));
+	for (int k = 0; k < AXES; k++) {
+		const struct axis *a = &m.axis[k];
+
+		for (uint32_t i = 0; i < a->n; i++) {
+			struct neighbour *last = (struct neighbour *)(uintptr_t)(a->rows + a->row_start[i + 1]) - 1, was = *last;
+
+			if (a->row_start[i + 1] - a->row_start[i] < 2 || last[-1].co < 2)
+				continue;
+			*last = (struct neighbour){last[-1].id, last[-1].co - 1};
+			sum_again(image, size);
+			assert_true(model_view(&m, image, size, &why));
+			assert_false(model_verify(&m, &why));
+			assert_non_null(strstr(why.text, "twice"));
+			*last = was;
+			tried++;
+		}
+	}
+	assert_in_range(tried, 10, 21);
+	model_file_free(image, size);
+}
+
+/* The reason is printed; what a file holds must not reach a terminal as it stands. */
+static void a_reason_has_no_control_characters(void **state)
+{
+	static const char provenance[] = "{\"a\": \033[2Jx}";
+	struct small s;
+	struct fault why;
+	void *image;
+	size_t size;
+
+	(void)state;
+	small_random(&s, 3, 3, 50, 1);
+	assert_true(small_image(&s, &image, &size));
+	struct model_head *h = image;
+
+	assert_in_range(sizeof provenance - 1, 1, size - h->section[SECTION_PROVENANCE].offset);
+	memcpy((char *)image + h->section[SECTION_PROVENANCE].offset, provenance, sizeof provenance - 1);
+	h->section[SECTION_PROVENANCE].length = sizeof provenance - 1;
+	sum_again(image, size);
+	assert_true(refused(image, size, &why));
+	assert_non_null(strstr(why.text, "provenance"));
+	assert_non_null(strstr(why.text, "\\x1b"));
+	assert_null(strchr(why.text, '\033'));
+	model_file_free(image, size);
+}
+
 static void every_length_but_the_right_one_is_refused(void **state)
 {
 	struct small s;
@@ -300,6 +360,8 @@ int main(void)
 		cmocka_unit_test(a_whole_image_is_sound),
 		cmocka_unit_test(every_flipped_bit_is_refused),
 		cmocka_unit_test(a_right_checksum_saves_no_wrong_number),
+		cmocka_unit_test(a_row_names_nobody_twice),
+		cmocka_unit_test(a_reason_has_no_control_characters),
 		cmocka_unit_test(every_length_but_the_right_one_is_refused),
 		cmocka_unit_test(what_is_no_model_is_refused_by_name),
 		cmocka_unit_test(the_head_is_judged_before_memory_is_taken),

@@ -146,7 +146,7 @@ static void large_counts_escape(void **state)
 					      .row_start = c_rows, .row_limit = 1};
 	size_t limit = packed_bound(&m), size;
 	struct packed_room room = {.at = aligned_alloc(64, (limit + 63) / 64 * 64), .grow = grow, .of = &limit};
-	struct packed p = {.model = m};
+	struct packed p = {.generation = 1, .model = m};
 	struct fault why = {""};
 
 	assert_non_null(room.at);

@@ -61,7 +61,8 @@ static uint64_t publish_in_master(void)
 	struct generation g;
 	uint64_t next = board.head->generation + 1;
 
-	assert_int_equal(generation_publish(&board, paths[(next + 1) % 2], &g, &why), RELOAD_OK);
+	assert_int_equal(generation_build(&board, paths[(next + 1) % 2], NULL, &g, &why), RELOAD_OK);
+	assert_true(generation_publish(&board, &g, &why));
 	assert_int_equal(g.number, next);
 	return next;
 }
@@ -71,7 +72,7 @@ static uint64_t publish(void)
 {
 	uint64_t number = publish_in_master();
 
-	board_keep_model(&board, -1, 0);
+	board_drop_models(&board);
 	return number;
 }
 
@@ -99,13 +100,13 @@ static void test_a_request_keeps_what_it_began_with(void **state)
 	assert_int_equal(board_own(&board)->generation, first);
 	struct pin *old = pin_take();
 
-	assert_int_equal(old->packed.head->generation, first);
+	assert_int_equal(old->packed.generation, first);
 	assert_int_equal(old->packed.model.head->items, sizes[0]);
 	publish();
 	assert_true(pin_adopt(&board, &why));
 	struct pin *new = pin_take();
 
-	assert_int_equal(new->packed.head->generation, first + 1);
+	assert_int_equal(new->packed.generation, first + 1);
 	assert_int_equal(new->packed.model.head->items, sizes[1]);
 	assert_int_equal(board_own(&board)->generation, first + 1);
 	assert_int_equal(board_own(&board)->oldest, first);
@@ -142,7 +143,7 @@ static void test_all_places_pinned(void **state)
 	assert_int_equal(board_own(&board)->generation, board.head->generation - 1);
 	struct pin *now = pin_take();
 
-	assert_int_equal(now->packed.head->generation, board.head->generation - 1);
+	assert_int_equal(now->packed.generation, board.head->generation - 1);
 	pin_drop(now);
 
 	pin_drop(held[0]);
@@ -168,7 +169,7 @@ static void test_a_name_that_is_gone(void **state)
 	assert_int_equal(board_own(&board)->generation, before);
 	struct pin *p = pin_take();
 
-	assert_int_equal(p->packed.head->generation, before);
+	assert_int_equal(p->packed.generation, before);
 	pin_drop(p);
 	board.head->generation = real;
 }
@@ -185,9 +186,9 @@ static void test_no_name_but_a_descriptor(void **state)
 	assert_true(pin_adopt(&board, &why));
 	struct pin *p = pin_take();
 
-	assert_int_equal(p->packed.head->generation, number);
+	assert_int_equal(p->packed.generation, number);
 	pin_drop(p);
-	board_keep_model(&board, -1, 0);
+	board_drop_models(&board);
 	publish();				/* the one that is current is not needed for the next */
 	assert_true(pin_adopt(&board, &why));
 	assert_int_equal(board_own(&board)->generation, number + 1);
@@ -200,12 +201,12 @@ static void *reader(void *none)
 {
 	while (!stop) {
 		struct pin *p = pin_take();
-		uint64_t generation = p->packed.head->generation;
+		uint64_t generation = p->packed.generation;
 		const struct model *m = &p->packed.model;
 		uint32_t want = sizes[(generation + 1) % 2], last = m->head->items - 1;
 
 		wrong += m->head->items != want || model_id(&m->axis[AXIS_ITEM], last).len != 3 ||
-			 p->packed.head->generation != generation;
+			 p->packed.generation != generation;
 		reads++;
 		pin_drop(p);
 	}

@@ -41,7 +41,8 @@ static void adopt_next(void)
 {
 	struct generation g;
 
-	assert_int_equal(generation_publish(&board, path, &g, &why), RELOAD_OK);
+	assert_int_equal(generation_build(&board, path, NULL, &g, &why), RELOAD_OK);
+	assert_true(generation_publish(&board, &g, &why));
 	assert_true(raced_adopt(&board, &why));
 }
 
@@ -63,7 +64,7 @@ static void test_a_generation_that_goes_while_it_is_taken(void **state)
 
 		assert_null(moment);			/* it did come to pass */
 		assert_non_null(p->segment.at);
-		assert_int_equal(p->packed.head->generation, board.head->generation);
+		assert_int_equal(p->packed.generation, board.head->generation);
 		assert_int_equal(p->taken, 1);
 		raced_drop(p);
 		for (int k = 0; k < PLACES; k++)

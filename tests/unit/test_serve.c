@@ -59,7 +59,7 @@ static bool publish(struct fault *why)
 	struct packed p;
 	struct segment s;
 	char name[SEGMENT_NAME_MAX];
-	void *memory = small_packed(&table, 1, 86400, &p);
+	void *memory = small_packed(&table, 1, 1, &p);
 
 	if (!memory)
 		return false;
@@ -69,6 +69,7 @@ static bool publish(struct fault *why)
 	memcpy(s.at, memory, p.head->size);
 	free(memory);
 	segment_close(&s);
+	atomic_store(&board.head->generation_published, 86400);
 	atomic_store(&board.head->generation, 1);
 	return true;
 }

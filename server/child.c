@@ -1,0 +1,52 @@
+/* child.c - a process that was the master's copy a moment ago, and its last moment.
+ *
+ * Called by worker.c and by the loader in reload.c. What fails here is not worth failing for. */
+#include "child.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* When memory runs out, a child can be replaced and the master can't. */
+static void offer_to_oom_killer(void)
+{
+	char text[16];
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+	if (len > 0) {
+		text[len] = '\0';
+		int score = atoi(text) + 100;
+
+		len = snprintf(text, sizeof text, "%d", score < 1000 ? score : 1000);
+		if (pwrite(fd, text, (size_t)len, 0) != len)
+			log_line(LOG_DEBUG, "oom_score_adj stays as it was");
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+void child_become(const char *name)
+{
+	char shown[16];
+
+	snprintf(shown, sizeof shown, "akin-%s", name);
+	log_as(name);
+	prctl(PR_SET_NAME, shown);
+	offer_to_oom_killer();
+}
+
+#pragma weak __lsan_do_leak_check
+void __lsan_do_leak_check(void);	/* there in a build with the leak sanitizer */
+
+/* By _exit(), for what runs at exit() is the master's. So leaks are looked for here, or never. */
+_Noreturn void child_leave(int status)
+{
+	if (__lsan_do_leak_check)
+		__lsan_do_leak_check();
+	_exit(status);
+}

@@ -1,0 +1,12 @@
+/* child.h - what all children of the master do at their beginning and at their end. */
+#ifndef AKIN_CHILD_H
+#define AKIN_CHILD_H
+
+/* Take a name ("worker-0", borrowed), for the log and for ps as "akin-worker-0", and stand before the master in the line of
+ * those whom the kernel kills when memory runs out: a child can be replaced. */
+void child_become(const char *name);
+
+/* Leave without what the master would do at its own end. In a build with the leak sanitizer, look for leaks first. */
+_Noreturn void child_leave(int status);
+
+#endif
