@@ -161,6 +161,22 @@ def saturation():
     ]
 
 
+def access():
+    return [
+        row("Access"),
+        timeseries("Denied", "Requests per second that were answered 403, since the address is not in allow or ops_allow, or 401, "
+                   "since the API key is missing or wrong.", "reqps",
+                   [target("sum by (reason) (rate(akin_access_denied_total{@}[$__rate_interval]))", "{{reason}}")], (8, 7)),
+        timeseries("Requests by API key", "Recommendations asked for per second, by the name of the API key. Without keys it is 0.",
+                   "reqps", [target("sum by (key) (rate(akin_api_key_requests_total{@}[$__rate_interval])) or vector(0)", "{{key}}")],
+                   (8, 7), stack=True),
+        timeseries("API keys read", "Times the file of API keys was read again, per rate interval, by result. After a failure the "
+                   "older keys are used.", "short",
+                   [target("sum by (result) (increase(akin_api_keys_reloads_total{@}[$__rate_interval]))", "{{result}}")],
+                   (8, 7), style="bars", interval="1m", overrides=coloured(success=GREEN, failure=RED)),
+    ]
+
+
 def workers():
     return [
         row("Workers"),
@@ -227,8 +243,8 @@ def resources():
 
 def akin_service():
     return dashboard("akin-service", "Akin service",
-                     "Requests, errors, latency, saturation, workers, model and resources of Akin.", "akin_build_info",
-                     [*overview(), *requests(), *latency(), *saturation(), *workers(), *model(), *resources()], [
+                     "Requests, errors, latency, saturation, access, workers, model and resources of Akin.", "akin_build_info",
+                     [*overview(), *requests(), *latency(), *saturation(), *access(), *workers(), *model(), *resources()], [
         annotation("Model published", GREEN,
                    """1000 * akin_model_info{@} * on (job, instance) group_left ()
                    akin_model_published_timestamp_seconds{@}""", "Generation {{generation}} on {{instance}}",

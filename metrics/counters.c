@@ -115,6 +115,8 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #define ADD_ONE(symbol)	       add(&sum->symbol, &c->symbol, 1);
 #define ADD_BY_HANDLER(symbol) add(sum->symbol, c->symbol, HANDLER_COUNT);
 #define ADD_BY_REFUSAL(symbol) add(sum->symbol, c->symbol, REFUSAL_COUNT);
+#define ADD_BY_DENIAL(symbol)  add(sum->symbol, c->symbol, DENIAL_COUNT);
+#define ADD_BY_KEY(symbol)     add(sum->symbol, c->symbol, KEY_NAMES);
 #define ADD_BY_ANSWER(symbol)	/* these two together, below */
 #define ADD_SERVED(symbol)
 #define X(symbol, type, shape, unit, name, labels, help) ADD_##shape(symbol)
@@ -124,6 +126,8 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #undef ADD_ONE
 #undef ADD_BY_HANDLER
 #undef ADD_BY_REFUSAL
+#undef ADD_BY_DENIAL
+#undef ADD_BY_KEY
 #undef ADD_BY_ANSWER
 #undef ADD_SERVED
 	return add_answers(sum, c);
@@ -136,6 +140,8 @@ uint64_t counters_bury(void *counters)
 
 #define BURY_COUNTER_BY_ANSWER(symbol)
 #define BURY_COUNTER_BY_REFUSAL(symbol)
+#define BURY_COUNTER_BY_DENIAL(symbol)
+#define BURY_COUNTER_BY_KEY(symbol)
 #define BURY_COUNTER_ONE(symbol)
 #define BURY_COUNTER_COMPUTED(symbol)
 #define BURY_SUMMARY_BY_HANDLER(symbol)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "families.h"
+#include "../shm/key_table.h"
 
 enum handler {
 #define X(symbol, label) HANDLER_##symbol,
@@ -43,6 +44,13 @@ enum refusal {
 	REFUSAL_COUNT
 };
 
+enum denial {
+#define X(symbol, label) DENIAL_##symbol,
+	DENIALS(X)
+#undef X
+	DENIAL_COUNT
+};
+
 /* Times and bytes are kept for two methods, GET and any other, for those get little but refusals; and for the classes
  * 2xx to 5xx. */
 enum { TIMED_GET, TIMED_OTHER, TIMED_COUNT };
@@ -70,6 +78,8 @@ struct counters {
 #define FIELD_ONE(symbol)	 _Atomic uint64_t symbol;
 #define FIELD_BY_HANDLER(symbol) _Atomic uint64_t symbol[HANDLER_COUNT];
 #define FIELD_BY_REFUSAL(symbol) _Atomic uint64_t symbol[REFUSAL_COUNT];
+#define FIELD_BY_DENIAL(symbol)	 _Atomic uint64_t symbol[DENIAL_COUNT];
+#define FIELD_BY_KEY(symbol)	 _Atomic uint64_t symbol[KEY_NAMES];
 #define FIELD_BY_ANSWER(symbol)	 _Atomic uint64_t symbol[HANDLER_COUNT][METHOD_COUNT][STATUS_COUNT];
 #define FIELD_SERVED(symbol)	 struct served symbol[HANDLER_COUNT][TIMED_COUNT][CLASS_COUNT];
 #define X(symbol, type, shape, unit, name, labels, help) FIELD_##shape(symbol)
@@ -79,6 +89,8 @@ struct counters {
 #undef FIELD_ONE
 #undef FIELD_BY_HANDLER
 #undef FIELD_BY_REFUSAL
+#undef FIELD_BY_DENIAL
+#undef FIELD_BY_KEY
 #undef FIELD_BY_ANSWER
 #undef FIELD_SERVED
 	_Atomic uint64_t unheard;	/* connections whose first request has not come; a gauge, part of a family */

@@ -28,7 +28,7 @@
 /* X(code): statuses counted one by one, shown so or by class. Another code counts as the last one of its class here. */
 #define STATUSES(X) \
 	X(200) X(304) X(307) \
-	X(403) X(404) X(405) X(406) X(408) X(411) X(413) X(414) X(417) X(422) X(431) \
+	X(401) X(403) X(404) X(405) X(406) X(408) X(411) X(413) X(414) X(417) X(422) X(431) \
 	X(400) \
 	X(501) X(503) X(505) \
 	X(500)
@@ -68,16 +68,24 @@
 /* X(symbol, label value): why a connection was refused. */
 #define REFUSALS(X) X(DESCRIPTORS, "descriptors")
 
+/* X(symbol, label value): why a request was not let through. */
+#define DENIALS(X) \
+	X(ALLOW,       "allow") \
+	X(OPS_ALLOW,   "ops_allow") \
+	X(KEY_MISSING, "key_missing") \
+	X(KEY_WRONG,   "key_wrong")
+
 /* X(symbol, type, shape, unit, name, labels, help)
  *
  * shape: COMPUTED has no field in the slots; ONE is one number; BY_HANDLER is one by handler; BY_ANSWER is one by
- * handler, method and status; SERVED is times and bytes by handler, method and class; BY_REFUSAL is one by reason.
+ * handler, method and status; SERVED is times and bytes by handler, method and class; BY_REFUSAL and BY_DENIAL are one by
+ * reason; BY_KEY is one by place of an API key's name.
  * unit: the name's suffix where OpenMetrics wants one said, else "". */
 #define FAMILIES(X) \
 	X(requests, COUNTER, BY_ANSWER, "", "http_requests_total", "handler, method, status", \
 	  "HTTP requests answered, by route template, method and status.") \
 	X(request_size, SUMMARY, BY_HANDLER, "bytes", "http_request_size_bytes", "handler", \
-	  "Length of request bodies as announced, 0 for one too long to be read.") \
+	  "Length of request bodies, 0 for one that was refused.") \
 	X(response_size, SUMMARY, COMPUTED, "bytes", "http_response_size_bytes", "handler", \
 	  "Length of response bodies.") \
 	X(served, HISTOGRAM, SERVED, "seconds", "http_request_duration_seconds", "handler, method, status", \
@@ -133,6 +141,8 @@
 	  "Worker processes by state; missing is a worker that died and has no successor yet.") \
 	X(restarts, COUNTER, COMPUTED, "", "akin_worker_restarts_total", "reason", \
 	  "Workers that ended without being asked to and were replaced, by how they ended.") \
+	X(upgrade_failures, COUNTER, COMPUTED, "", "akin_upgrade_failures_total", "", \
+	  "New masters that were started by SIGUSR2 and did not get to serve; the old one went on.") \
 	X(unanswered, COUNTER, COMPUTED, "", "akin_requests_unanswered_total", "", \
 	  "HTTP requests that were in the hands of a worker when it died; some may have been answered.") \
 	X(worker_requests, COUNTER, COMPUTED, "", "akin_worker_requests_total", "worker", \
@@ -148,6 +158,14 @@
 	X(connections_accepted, COUNTER, ONE, "", "akin_connections_accepted_total", "worker", \
 	  "Connections accepted, by worker.") \
 	X(connections_refused, COUNTER, BY_REFUSAL, "", "akin_connections_refused_total", "reason", \
-	  "Connections that were told 503 and closed, by what there was too little of.")
+	  "Connections that were told 503 and closed, by what there was too little of.") \
+	X(access_denied, COUNTER, BY_DENIAL, "", "akin_access_denied_total", "reason", \
+	  "Requests answered 403 or 401: by the list the address is not in, or for a key that is missing or wrong.") \
+	X(api_key_requests, COUNTER, BY_KEY, "", "akin_api_key_requests_total", "key", \
+	  "Requests for predictions that had a valid API key, by the key's name; without keys there are none.") \
+	X(api_key_renewals, COUNTER, COMPUTED, "", "akin_api_keys_reloads_total", "result", \
+	  "Times the file of API keys was read again, by result.") \
+	X(api_keys_fresh, GAUGE, COMPUTED, "", "akin_api_keys_last_reload_successful", "", \
+	  "1 when the file of API keys was read well the last time, or there is none; 0 when older keys are used.")
 
 #endif

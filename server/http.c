@@ -222,7 +222,7 @@ static const char *status_line(int status)
 	switch (status) {
 #define S(code, reason) case code: return "HTTP/1.1 " #code " " reason "\r\n";
 	S(200, "OK") S(304, "Not Modified") S(307, "Temporary Redirect")
-	S(400, "Bad Request") S(403, "Forbidden") S(404, "Not Found") S(405, "Method Not Allowed")
+	S(400, "Bad Request") S(401, "Unauthorized") S(403, "Forbidden") S(404, "Not Found") S(405, "Method Not Allowed")
 	S(406, "Not Acceptable") S(408, "Request Timeout") S(411, "Length Required")
 	S(413, "Content Too Large") S(414, "URI Too Long") S(415, "Unsupported Media Type")
 	S(417, "Expectation Failed") S(422, "Unprocessable Entity") S(426, "Upgrade Required")

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "privilege.h"
+
 #define LINE 1024
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
@@ -33,7 +35,7 @@ static _Atomic uint64_t lost;
 
 static int open_path(struct fault *why)
 {
-	int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+	int file = privilege_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
 
 	if (file < 0)
 		fault_errno(why, "%s: can't open the log", path);

@@ -4,11 +4,14 @@
 #include "check.h"
 #include "generation.h"
 #include "healthcheck.h"
+#include "keys.h"
 #include "log.h"
 #include "master.h"
 #include "options.h"
+#include "privilege.h"
 #include "status.h"
 #include "trial.h"
+#include "upgrade.h"
 
 static int refuse(const struct fault *why)
 {
@@ -22,7 +25,8 @@ static int check(const struct settings *s)
 	struct generation g;
 	struct fault why;
 
-	if (!check_files(s, &why) || !generation_check(s->model, &g, &why))
+	if (!privilege_prepare(s->user, &why) || !check_files(s, &why) || !privilege_drop(&why) || !keys_check(s, &why) ||
+	    !generation_check(s->model, &g, &why))
 		return refuse(&why);
 	fprintf(stderr, "akin-server: the settings are fine, and so is %s: %u items, %u customers, %llu interactions\n",
 		s->model, g.items, g.customers, (unsigned long long)g.interactions);
@@ -69,6 +73,7 @@ int main(int argc, char **argv)
 	struct fault why = {""};
 	int status;
 
+	upgrade_remember(argv);
 	if (!options_parse(&options, argc, argv, &status))	/* it has said what there was to say */
 		return status;
 	if (options.check_only && options.foreign[0])
@@ -81,7 +86,7 @@ int main(int argc, char **argv)
 		return try_model(&options.settings, options.gate);
 	if (options.status != STATUS_NOT_ASKED)
 		return tell(&options.settings, options.status == STATUS_JSON);
-	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, shared memory, model, socket */
+	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, socket, shared memory, model */
 		if (log_is_file())
 			log_line(LOG_ERROR, "%s", why.text);
 		return refuse(&why);

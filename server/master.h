@@ -18,10 +18,12 @@ struct master {
 	struct workers workers;
 	int64_t memory_due;		/* ms; when its share of memory is told again */
 	bool announced;			/* the log has said that it serves */
+	bool reloading;			/* and who waits for that is to be told when it is over */
+	bool ready;			/* all workers have served, and who waits for that was told */
 };
 
-/* Open everything but the workers: log, pid file, board, model, socket. s is borrowed until master_close(). False:
- * what had been opened is closed again. All signals but those of faults are blocked from here on. */
+/* Open everything but the workers: log, pid file, socket; then, as the setting `user`, board, keys, model. s is borrowed
+ * until master_close(). False: what had been opened is closed again. All signals but those of faults are blocked from here on. */
 bool master_open(struct master *m, const struct settings *s, struct fault *why);
 
 /* Serve until told to stop. Returns the exit status. */

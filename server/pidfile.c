@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log.h"
+#include "privilege.h"
+
 static bool refuse_held(int fd, const char *path, struct fault *why)
 {
 	struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -56,7 +59,7 @@ bool pidfile_take(struct pidfile *p, const char *path, struct fault *why)
 
 	*p = (struct pidfile){.fd = -1};
 	while (*path) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+		int fd = privilege_open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
 
 		if (fd < 0)
 			return fault_errno(why, "%s: can't open the pid file", path);
@@ -76,6 +79,40 @@ bool pidfile_take(struct pidfile *p, const char *path, struct fault *why)
 		snprintf(p->path, sizeof p->path, "%s", path);
 		return true;
 	}
+	return true;
+}
+
+bool pidfile_aside(struct pidfile *p, struct fault *why)
+{
+	char aside[sizeof p->path];
+
+	if (!p->path[0])
+		return true;
+	snprintf(aside, sizeof aside, "%.*s" PIDFILE_ASIDE, PATH_MAX - 1, p->path);
+	if (rename(p->path, aside) != 0)
+		return fault_errno(why, "%s: can't rename the pid file to %s", p->path, aside);
+	memcpy(p->path, aside, sizeof aside);
+	p->aside = true;
+	return true;
+}
+
+bool pidfile_back(struct pidfile *p, struct fault *why)
+{
+	char path[sizeof p->path];
+
+	if (!p->aside)
+		return true;
+	snprintf(path, sizeof path, "%.*s", (int)(strlen(p->path) - strlen(PIDFILE_ASIDE)), p->path);
+	pid_t other = pidfile_holder(path, why);
+
+	if (other > 0)
+		fault_set(why, "%s: process %d holds this pid file now", path, (int)other);
+	if (other != 0)
+		return false;
+	if (rename(p->path, path) != 0)
+		return fault_errno(why, "%s: can't rename the pid file back to %s", p->path, path);
+	memcpy(p->path, path, sizeof path);
+	p->aside = false;
 	return true;
 }
 
@@ -104,7 +141,9 @@ void pidfile_drop(struct pidfile *p)
 {
 	if (!p->path[0])
 		return;
-	unlink(p->path);
+	/* in a folder that is only root's, the file stays, but names nobody */
+	if (unlink(p->path) != 0 && errno != ENOENT && ftruncate(p->fd, 0) != 0)
+		log_line(LOG_WARN, "%s: the pid file can't be removed: %s", p->path, strerror(errno));
 	close(p->fd);
 	*p = (struct pidfile){.fd = -1};
 }

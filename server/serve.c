@@ -44,6 +44,7 @@ void serve_open(const struct settings *s, struct board *b)
 	board = b;
 	counters = s->metrics == METRICS_ON ? board_own_counters(b) : NULL;
 	open_exposition();
+	access_open(s, b, counters);
 }
 
 void serve_listens(int listener) { atomic_store(&listening, listener); }
@@ -127,6 +128,8 @@ static void count(struct serve_thread *t, enum handler handler, enum method meth
 		counters_answered(counters, t->counted, request_len, method == METHOD_HEAD ? 0 : answer_length(a));
 }
 
+void serve_connection(struct serve_thread *t) { t->peer = (struct access_peer){.known = false}; }
+
 void serve_begin(struct serve_thread *t)
 {
 	if (!counters)
@@ -147,6 +150,14 @@ static enum match match(struct route *r, struct text path)
 	return m;
 }
 
+/* "OPTIONS *" asks for what the server as a whole can do, which is a ping: RFC 9110, 9.3.7. No other method has that
+ * target. */
+static void answer_server_options(struct answer *a)
+{
+	a->content_type = NULL;
+	a->allow = "GET, HEAD";
+}
+
 void serve(struct serve_thread *t, const struct request *q)
 {
 	struct answer *a = &t->answer;
@@ -156,6 +167,8 @@ void serve(struct serve_thread *t, const struct request *q)
 	answer_reset(a);
 	switch (match(&route, q->path)) {
 	case MATCH_ROUTE:
+		if (!access_granted(&t->peer, route.handler, q, a))
+			break;
 		if (method == METHOD_GET || (method == METHOD_HEAD && takes_head(route.handler))) {
 			answer_route(t, &route, q);
 		} else {
@@ -169,7 +182,10 @@ void serve(struct serve_thread *t, const struct request *q)
 		/* Too long to be repeated in a header. */
 		/* fall through */
 	case MATCH_NONE:
-		answer_detail(a, 404, "Not Found");
+		if (q->path.at[0] == '*')
+			answer_server_options(a);
+		else
+			answer_detail(a, 404, "Not Found");
 		break;
 	case MATCH_NUL:
 		answer_detail(a, 400, "a path must not hold a NUL byte (%00)");

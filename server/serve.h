@@ -2,6 +2,7 @@
 #ifndef AKIN_SERVE_H
 #define AKIN_SERVE_H
 
+#include "access.h"
 #include "http.h"
 #include "scrape.h"
 #include "settings.h"
@@ -16,6 +17,7 @@ struct serve_thread {
 	struct neighbour *near;		/* room for max_n */
 	size_t near_cap;
 	struct scrape *scrape;		/* lent for the answer in hand, or NULL */
+	struct access_peer peer;	/* of the connection in hand */
 	struct counted counted;		/* what the request in hand is counted under, once it has its answer */
 	uint64_t began;			/* ns */
 };
@@ -26,6 +28,9 @@ void serve_open(const struct settings *s, struct board *b);
 
 /* Once its listening socket is known: /metrics tells how many wait in its queue. */
 void serve_listens(int listener);
+
+/* A connection begins: nothing is known of its other end. */
+void serve_connection(struct serve_thread *t);
 
 /* A request's head has been read, or cannot be: it is in hand, and its clock starts. Then one of the two below. */
 void serve_begin(struct serve_thread *t);

@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cidr.h"
 #include "../metrics/counters.h"
 
-enum type { NUMBER, TEXT, ADDRESS, WORD, NAME, HANDLERS_LIST };
+enum type { NUMBER, TEXT, ADDRESS, WORD, NAME, HANDLERS_LIST, NETWORKS };
 
 struct row {
 	const char *key;
@@ -30,6 +31,7 @@ struct row {
 #define A(field, standard, meaning)	      ROW(field, ADDRESS, standard, 2, 63, NULL, meaning)
 #define I(field, standard, meaning)	      ROW(field, NAME, standard, 0, 48, NULL, meaning)
 #define H(field, standard, meaning)	      ROW(field, HANDLERS_LIST, standard, 0, 511, NULL, meaning)
+#define C(field, standard, meaning)	      ROW(field, NETWORKS, standard, 0, 1023, NULL, meaning)
 #define W(field, standard, words, meaning)    ROW(field, WORD, standard, 0, 0, words, meaning)
 
 static const struct row rows[] = {
@@ -45,6 +47,10 @@ static const struct row rows[] = {
 	A(address,		"0.0.0.0",			"IPv4 or IPv6 address to listen on"),
 	N(port,			"8000", 0, 65535,		"TCP port; 0: any free one"),
 	N(backlog,		"1024", 1, 65535,		"connections that may wait to be accepted"),
+	C(allow,		"",				"networks that may ask for predictions; empty: all"),
+	C(ops_allow,		"",				"networks that may see /metrics and /model; empty: all"),
+	T(api_keys,		"", 0,				"file of API keys for predictions; empty: none are asked for"),
+	ROW(user, TEXT, "", 0, 71, NULL,			"user[:group] to become after binding; empty: nobody else"),
 	N(workers,		"0", 0, 64,			"worker processes; 0: one a core"),
 	N(threads,		"256", 1, 4096,			"threads, and connections served, per worker"),
 	N(respawn_max_ms,	"10000", 100, 600000,		"longest wait before a failing worker is replaced"),
@@ -53,9 +59,12 @@ static const struct row rows[] = {
 	N(keep_alive_ms,	"5000", 0, 3600000,		"idle time of a kept connection; 0: none are kept"),
 	N(request_timeout_ms,	"10000", 100, 3600000,		"time for a request to arrive"),
 	N(max_head_bytes,	"16384", 1024, 65536,		"longest request line with its header fields"),
+	N(max_target_bytes,	"8192", 64, 65536,		"longest target in a request line"),
+	N(max_fields,		"100", 8, 1000,			"header fields of a request"),
 	N(max_body_bytes,	"65536", 0, 1048576,		"longest request body that is read"),
 	N(stop_timeout_ms,	"8000", 0, 3600000,		"longest drain after SIGTERM"),
 	N(drain_timeout_ms,	"30000", 0, 3600000,		"longest drain after SIGQUIT"),
+	N(upgrade_timeout_ms,	"60000", 100, 3600000,		"time for a new master to serve after SIGUSR2"),
 	W(metrics,		"on", "on|off",			"whether requests are counted and /metrics is served"),
 	I(metrics_namespace,	"",				"first part of the names of the http_ families"),
 	I(metrics_subsystem,	"",				"second part of the names of the http_ families"),
@@ -145,6 +154,15 @@ static bool check_handlers(const char *value, const char *place, const struct ro
 	return fault_set(why, "%s: %s must list handlers as /metrics shows them, and none is '%s'", place, r->key, shown);
 }
 
+static bool check_networks(const char *value, size_t len, const char *place, const struct row *r, struct fault *why)
+{
+	struct cidr_list list;
+
+	if (len > r->max)
+		return fault_set(why, "%s: %s must have at most %u bytes, not %zu", place, r->key, r->max, len);
+	return cidr_read_list(&list, value, why) || fault_at(why, "%s: %s", place, r->key);
+}
+
 static bool set_row(struct settings *s, const struct row *r, const char *value, const char *place, struct fault *why)
 {
 	char shown[80];
@@ -179,6 +197,10 @@ static bool set_row(struct settings *s, const struct row *r, const char *value, 
 		if (len > r->max || !is_name(value))
 			return fault_set(why, "%s: %s must be at most %u letters, digits and _, no digit first, not '%s'", place,
 					 r->key, r->max, shown);
+		break;
+	case NETWORKS:
+		if (!check_networks(value, len, place, r, why))
+			return false;
 		break;
 	case HANDLERS_LIST:
 		if (len > r->max)

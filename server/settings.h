@@ -34,6 +34,11 @@ struct settings {
 	char address[64];		/* IPv4 or IPv6 literal */
 	uint32_t port;			/* 0: any free one, told in the log */
 	uint32_t backlog;
+	/* for whom */
+	char allow[1024];		/* networks; "": everybody */
+	char ops_allow[1024];
+	char api_keys[PATH_MAX];	/* "": none are asked for */
+	char user[72];			/* NAME or NAME:GROUP, by name or number; "": whoever starts it */
 	/* by whom */
 	uint32_t workers;		/* 0: one a core */
 	uint32_t threads;		/* per worker */
@@ -44,9 +49,12 @@ struct settings {
 	uint32_t keep_alive_ms;		/* idle time of a kept connection; 0: none are kept */
 	uint32_t request_timeout_ms;	/* to send a whole request */
 	uint32_t max_head_bytes;	/* request line and header fields */
-	uint32_t max_body_bytes;	/* a body larger than this is not read */
+	uint32_t max_target_bytes;	/* path and query */
+	uint32_t max_fields;
+	uint32_t max_body_bytes;	/* a body larger than this is refused */
 	uint32_t stop_timeout_ms;	/* SIGTERM: longest drain */
 	uint32_t drain_timeout_ms;	/* SIGQUIT: longest drain */
+	uint32_t upgrade_timeout_ms;	/* SIGUSR2: for the new master to serve */
 	/* metrics */
 	enum metrics metrics;
 	char metrics_namespace[49];	/* "": none; the two make the prefix of the http_ families */

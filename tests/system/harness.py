@@ -94,6 +94,13 @@ def alive(pid):
         return False
 
 
+def name_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 class Answer:
     def __init__(self, response, body):
         self.status, self.body = response.status, body
@@ -188,7 +195,11 @@ class Server:
         return sorted(p.name for p in self.shm.glob(f"akin.{self.token}.*"))
 
     def workers(self):
-        return children(self.pid)
+        return [pid for pid in children(self.pid) if name_of(pid).startswith("akin-worker")]
+
+    def loader(self):
+        """The process that loads a model now, or None."""
+        return next((pid for pid in children(self.pid) if name_of(pid) == "akin-loader"), None)
 
     def logged(self):
         return self.log.read_text(errors="replace")

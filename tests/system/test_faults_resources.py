@@ -60,8 +60,8 @@ def test_full_shared_memory_at_the_start(start, model):
 
 @needs_namespace
 def test_full_shared_memory_later(serve, shop, model):
-    """A model that does not fit is refused, and so is any when others have filled the room to the last byte. Workers are
-    replaced all the same. What was begun is gone."""
+    """A model that does not fit is refused, also when others have filled the room to the last byte. Workers are replaced
+    all the same. What was begun is gone. One that fits in the place of the generation kept for a rollback takes that."""
     server = serve(wrapper=small_shm("6m"))
     server.shm = pathlib.Path(f"/proc/{server.pid}/root/dev/shm")
     server.hup()
@@ -73,7 +73,7 @@ def test_full_shared_memory_later(serve, shop, model):
         with (server.shm / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
             while filler.write(b"x" * 4096):
                 pass
-        server.hup(shop.bytes)
+        server.hup(model)
         kill_one(server)
         load.some()
         until(lambda: serving(server), "the new one to serve")
@@ -81,10 +81,12 @@ def test_full_shared_memory_later(serve, shop, model):
         assert samples["akin_model_generation"] == 2 and "model.2" in " ".join(server.segments())
         assert len(server.segments()) <= 3      # the one kept for a rollback has had to go
         assert samples['akin_reloads_total{result="failure",reason="no_memory"}'] == 2
+        server.hup(shop.bytes)
+        assert server.generation() == 3 and "generation 1, kept for a rollback, gives way" in server.logged()
         (server.shm / "filler").unlink()
         server.hup(shop.bytes)
-        assert server.generation() == 3
-        until(lambda: load.generations[3], "it to be served")
+        assert server.generation() == 4
+        until(lambda: load.generations[4], "it to be served")
 
 
 # -- descriptors ----------------------------------------------------------------------------------------------------

@@ -64,6 +64,8 @@ def test_every_reference_leads_somewhere_and_every_component_is_used(document):
             assert list(node) == ["$ref"], where
             refer(document, node)
             used.add(node["$ref"])
+    for *_, operation in operations(document):
+        used |= {f"#/components/securitySchemes/{name}" for choice in operation.get("security", ()) for name in choice}
     defined = {f"#/components/{kind}/{name}" for kind, found in document["components"].items() for name in found}
     assert used == defined
 
@@ -155,7 +157,10 @@ PROVOKE = {
     400: "GET {} HTTP/1.1\r\nConnection: close\r\n\r\n",
     408: "GET {} HTTP/1.1\r\nHost: x\r\n",
     413: "GET {} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
-    431: "GET {} HTTP/1.1\r\nHost: x\r\n" + "X: x\r\n" * 63 + "\r\n",
+    414: "GET {}?" + "x" * 8192 + " HTTP/1.1\r\nHost: x\r\n\r\n",
+    417: "GET {} HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n",
+    431: "GET {} HTTP/1.1\r\nHost: x\r\n" + "X: x\r\n" * 100 + "\r\n",
+    501: "GET {} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
     505: "GET {} HTTP/2.5\r\nHost: x\r\n\r\n",
 }
 # What only some routes have.
@@ -165,8 +170,9 @@ ASK = {
     ("/predict/item/{item_id}", 404): "/predict/item/nothing",
     ("/predict/item/{item_id}", 422): "/predict/item/A?n=x&details=x",
 }
-# Described, and provoked by tests below (503, 404 of /metrics) or by none: memory does not run short on demand.
-APART = {"500", "503"}
+# Described, and provoked by tests below (503, 404 of /metrics), in test_access.py (401, 403) or by none: memory does not
+# run short on demand.
+APART = {"401", "403", "500", "503"}
 
 
 def test_every_status_of_every_route_is_given_and_is_as_described(server, document):

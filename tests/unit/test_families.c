@@ -20,6 +20,8 @@ static int setup(void **state)
 		return -1;
 	}
 	b.head->started = 1234567890;
+	if (!key_table_publish(&b.head->keys, &(struct key_list){1, {{"shop", "0123456789abcdef"}}}, &why))
+		return -1;
 	*state = &b;
 	return 0;
 }
