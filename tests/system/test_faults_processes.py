@@ -1,6 +1,5 @@
 """Processes that are killed, stopped, signalled too often, or do what they must not: see faults.py for what must be true
 after each of them, and docs/reliability.md for what is promised."""
-import contextlib
 import os
 import random
 import re
