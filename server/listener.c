@@ -10,15 +10,15 @@
  * 2. accept(). The program defines it (accept.c), and so the dynamic linker gives it to civetweb: to count
  *    connections exactly, to live through a lack of descriptors, and to keep IPv6 addresses from a civetweb that was
  *    built without them and has 16 bytes for one. With that it serves an IPv6 listener well.
- * 3. One door. Every request and every refusal goes to exchange.c, before anything that civetweb would do by itself
- *    (CORS preflights, authorization, websockets, files). What is refused without any callback stays: `OPTIONS *` and
- *    foreign absolute URIs get no answer.
+ * 3. One door. Every request goes to exchange.c, before anything that civetweb would do by itself (CORS preflights,
+ *    authorization, websockets, files), and civetweb never sees it: intake.c reads heads and bodies, strictly, and gives
+ *    civetweb a stand-in, the same for each.
  * 4. Queueing. A connection that waits in a worker's queue waits for that worker; one in the kernel's can be taken
  *    by any. So accept() takes none while every thread has one, and its own queue, 1 long, is always drained at
  *    once. Idle keep-alive connections hold a thread each, and would starve the rest: when no worker has a thread
  *    to spare, the one that has been idle longest is ended, or else the next answer closes its connection.
- * 5. Time. civetweb limits each wait for bytes, not the sum of them. waiting.c, which defines the poll() and recv()
- *    that civetweb calls, gives the whole of a request, and of an answer, its deadline.
+ * 5. Time. civetweb limits each wait for bytes, not the sum of them. waiting.c and intake.c, which define the poll() and
+ *    recv() that civetweb calls, give the whole of a request, and of an answer, its deadline.
  * 6. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
  *    a descriptor that is never readable, connections are closed with their next answer, and the process exits. */
 #include "listener.h"
@@ -53,6 +53,7 @@
 static const struct settings *settings;
 static struct counters *counters;	/* this worker's; NULL: nothing is counted */
 static struct seat *seats;
+static pthread_key_t thread_end;	/* calls on_thread_end() */
 static _Atomic uint32_t seats_taken;
 static sem_t up;			/* one for every thread that has started */
 
@@ -85,6 +86,7 @@ static int on_begin(const struct mg_connection *c, void **data)
 
 	(void)data;
 	waiting_from(&seat->wait, settings->request_timeout_ms, false);
+	intake_begin(&seat->intake);
 	seat->wait.ended = false;
 	seat->first = true;
 	serve_connection(&seat->serve);
@@ -128,6 +130,15 @@ static void take_over_placeholder(const struct mg_context *context)
 	}
 }
 
+/* civetweb's threads go on as long as the process, but one that gets no memory for a head goes before its first connection,
+ * and nobody hears of it. A worker without all its threads is to be replaced. */
+static void on_thread_end(void *seat)
+{
+	(void)seat;
+	log_line(LOG_ERROR, "can't serve: one of %u threads had no memory to start", settings->threads);
+	_exit(1);
+}
+
 static void *on_thread(const struct mg_context *context, int type)
 {
 	struct seat *seat = NULL;
@@ -137,6 +148,8 @@ static void *on_thread(const struct mg_context *context, int type)
 	} else if (type == 1) {
 		seat = &seats[atomic_fetch_add(&seats_taken, 1)];
 		waiting_as(&seat->wait);
+		pthread_setspecific(thread_end, seat);
+		intake_as(&seat->intake);
 	}
 	sem_post(&up);
 	return seat;
@@ -171,12 +184,32 @@ static bool prepare(struct fault *why)
 	size_t size = settings->threads * sizeof *seats;
 
 	seats = aligned_alloc(64, size);
-	if (!seats || sem_init(&up, 0, 0) != 0 || pthread_attr_init(&attributes) != 0)
+	if (!seats || sem_init(&up, 0, 0) != 0 || pthread_key_create(&thread_end, on_thread_end) != 0 ||
+	    pthread_attr_init(&attributes) != 0)
 		return fault_errno(why, "can't prepare %u threads", settings->threads);
 	memset(seats, 0, size);
+	for (uint32_t i = 0; i < settings->threads; i++) {
+		if (!intake_open(&seats[i].intake, &seats[i].wait, settings))
+			return fault_errno(why, "can't prepare %u threads", settings->threads);
+	}
 	if (pthread_attr_setstacksize(&attributes, STACK) != 0 || pthread_setattr_default_np(&attributes) != 0)
 		log_line(LOG_DEBUG, "threads keep the system's size of stack");
 	pthread_attr_destroy(&attributes);
+	return true;
+}
+
+/* civetweb copies every option. One that it has no memory for it leaves out, or takes its own default for it, in silence:
+ * addresses, limits and paths would be others than those that were asked for. */
+static bool options_hold(const struct mg_context *context, const char *const *asked, struct fault *why)
+{
+	for (const struct mg_option *o = mg_get_valid_options(); o->name; o++) {
+		const char *want = o->default_value ? o->default_value : "", *has = mg_get_option(context, o->name);
+
+		for (size_t i = 0; asked[i]; i += 2)
+			want = strcmp(asked[i], o->name) == 0 ? asked[i + 1] : want;
+		if (!has || strcmp(has, want) != 0)
+			return fault_set(why, "civetweb had no memory for its option %s", o->name);
+	}
 	return true;
 }
 
@@ -184,13 +217,14 @@ bool listener_start(const struct settings *s, int socket, struct board *b, struc
 {
 	static const struct mg_callbacks callbacks = {
 		.begin_request = exchange_request,
+		.end_request = exchange_ended,
 		.http_error = exchange_refusal,
 		.init_connection = on_begin,
 		.connection_closed = on_closed,
 		.log_message = on_message,
 		.init_thread = on_thread,
 	};
-	char threads[12], keep_alive[12], timeout[12], head[12];
+	char threads[12], keep_alive[12], timeout[12];
 	const char *options[] = {
 		"listening_ports", "127.0.0.1:0",
 		"num_threads", threads,
@@ -199,8 +233,8 @@ bool listener_start(const struct settings *s, int socket, struct board *b, struc
 		"enable_keep_alive", s->keep_alive_ms > 0 ? "yes" : "no",
 		"keep_alive_timeout_ms", keep_alive,
 		"request_timeout_ms", timeout,
-		"max_request_size", head,
-		"decode_url", "no",	/* router.c decodes, once */
+		"max_request_size", "1024",	/* the least; intake.c has its own */
+		"decode_url", "no",
 		"enable_auth_domain_check", "no",
 		"access_control_allow_origin", "",
 		"access_control_allow_methods", "",
@@ -215,16 +249,17 @@ bool listener_start(const struct settings *s, int socket, struct board *b, struc
 	snprintf(threads, sizeof threads, "%u", s->threads);
 	snprintf(keep_alive, sizeof keep_alive, "%u", s->keep_alive_ms);
 	snprintf(timeout, sizeof timeout, "%u", s->request_timeout_ms);
-	snprintf(head, sizeof head, "%u", s->max_head_bytes);
 	if (!accept_open(counters, why) || !prepare(why))
 		return false;
 	accept_limit(s->threads, end_idle);
 	if (counters)
 		counters_more(&counters->threads, s->threads);	/* all, or this worker ends */
 	mg_init_library(0);
-	if (!mg_start(&callbacks, NULL, options))
+	const struct mg_context *context = mg_start(&callbacks, NULL, options);
+
+	if (!context)
 		return fault_set(why, "civetweb can't start %u threads", s->threads);
-	if (!all_up(why))
+	if (!options_hold(context, options, why) || !all_up(why))
 		return false;
 	close(inherited);	/* civetweb's number has it now */
 	return true;

@@ -38,9 +38,11 @@ static _Thread_local struct waiting *mine;
 
 void waiting_as(struct waiting *w) { mine = w; }
 
-struct waiting *waiting_mine(void) { return mine; }
-
-void waiting_allow(struct waiting *w, uint32_t allowed) { w->deadline = clock_ms() + allowed; }
+void waiting_allow(struct waiting *w, uint32_t allowed)
+{
+	w->deadline = clock_ms() + allowed;
+	w->idle = false;
+}
 
 void waiting_from(struct waiting *w, uint32_t allowed, bool idle)
 {
@@ -49,7 +51,6 @@ void waiting_from(struct waiting *w, uint32_t allowed, bool idle)
 	atomic_store_explicit(&w->since, now, memory_order_relaxed);
 	w->deadline = now + allowed;
 	w->idle = idle;
-	w->full = false;
 	if (!idle)
 		w->sleeping = 0;	/* a new connection */
 }

@@ -16,13 +16,10 @@ struct waiting {
 	int sleeping;			/* the connection whose recv() may sleep, plus 1; 0: none */
 	bool idle;			/* nothing has been read since waiting_from() */
 	bool ended;			/* an idle wait was called off: the connection has to end */
-	bool full;			/* the last read filled all the room it was given */
 };
 
-/* This thread's poll(), recv() and send() go by *w from now on. */
+/* This thread's poll() and send() go by *w from now on. */
 void waiting_as(struct waiting *w);
-/* What this thread goes by, or NULL. */
-struct waiting *waiting_mine(void);
 
 /* Read from a connection, and wait for at least one byte for as long as is allowed. As recv(): how many; 0 at the
  * end; -1, with ETIMEDOUT when it took too long. */
@@ -30,7 +27,7 @@ ssize_t waiting_recv(struct waiting *w, int fd, void *into, size_t room);
 
 /* A wait for a request begins: allowed ms in all. idle: it may be called off until the first byte comes. */
 void waiting_from(struct waiting *w, uint32_t allowed, bool idle);
-/* What comes now may take so long, from now. */
+/* What comes now may take so long, from now, and is no idle wait. */
 void waiting_allow(struct waiting *w, uint32_t allowed);
 
 /* Any thread: end w's wait if it is an idle one, as if its client had nothing more to say. True: it was, and the
