@@ -26,6 +26,8 @@ import threading
 import time
 from urllib.parse import quote
 
+import paced
+
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 DATA = TOP / "tests/data/online-retail/OnlineRetail.csv.lz4"
@@ -452,6 +454,8 @@ def main():
             table("process tree after the load, shared memory once", f"{total:.1f} MB",
                   f"{own:.1f} MB of processes and {shared:.1f} MB of segments; sum of PSS {pss:.1f} MB", "", "≤ 60 MB")
             bench_reload(process.pid, port, ids, table)
+            paths = [f"/predict/item/{quote(i, safe='')}?n=5" for i in ids["item"]]
+            paced.bench_reload_latency(process.pid, port, paths, ROUNDS, spread, table)
         finally:
             stop(process)
         bench_kill(build, model, folder, ids, table)
