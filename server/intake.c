@@ -15,8 +15,8 @@
 #include "intake.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define BODY_ROOM 4096			/* for reading chunks behind the longest head */
@@ -29,14 +29,16 @@ static _Thread_local struct intake *mine;
 
 bool intake_open(struct intake *in, struct waiting *w, const struct settings *s)
 {
+	void *bytes = mmap(NULL, s->max_head_bytes + BODY_ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
 	*in = (struct intake){
 		.wait = w,
 		.settings = s,
 		.limits = {.head = s->max_head_bytes, .target = s->max_target_bytes, .fields = s->max_fields,
 			   .body = s->max_body_bytes},
-		.bytes = malloc(s->max_head_bytes + BODY_ROOM),
+		.bytes = bytes,
 	};
-	return in->bytes != NULL;
+	return bytes != MAP_FAILED;
 }
 
 void intake_as(struct intake *in) { mine = in; }
