@@ -249,7 +249,7 @@ def test_a_second_one_is_refused(launch, small, program):
     server.send(signal.SIGUSR2)
     until(lambda: "no upgrade: an upgrade is under way" in server.logged(), "the second to be refused")
     assert server.metric("akin_upgrade_failures_total") == 0 and fine(server)
-    (child,) = set(server.workers()) - known(server)
+    (child,) = set(harness.children(server.pid)) - known(server)
     os.kill(child, signal.SIGKILL)
     until(lambda: holder(server) == server.pid, "the pid file to be back")
     assert fine(server)
