@@ -1,4 +1,4 @@
-/* bind.h - the one listening socket of a master and all its workers. */
+/* bind.h - the listening sockets of a master and all its workers: the service's, and maybe one for operations. */
 #ifndef AKIN_BIND_H
 #define AKIN_BIND_H
 
@@ -8,6 +8,8 @@
  * address as a URL has it, with the port that was really taken: "127.0.0.1:8000", "[::1]:8000". */
 #define BIND_WHERE 80		/* as BOARD_WHERE */
 int bind_listener(const struct settings *s, char where[BIND_WHERE], struct fault *why);
+/* The same for the setting ops_listen, which must not be empty. */
+int bind_operations(const struct settings *s, char where[BIND_WHERE], struct fault *why);
 
 /* This process's descriptor, other than but, that listens on 127.0.0.1 at this port, or -1. */
 int bind_find_loopback(int port, int but);

@@ -93,7 +93,7 @@ static uint64_t body_len(const struct framing *f)
 static bool may_keep(const struct seat *seat)
 {
 	return settings->keep_alive_ms > 0 && !atomic_load_explicit(&draining, memory_order_relaxed) &&
-	       !seat->wait.ended && !accept_claim();
+	       !seat->wait.ended && !accept_claim(seat->door);
 }
 
 /* A body that is not in the message. Each piece of it may take as long as a message. */
@@ -128,8 +128,10 @@ static int send_answer(struct mg_connection *c, struct seat *seat, const char *m
 static void mark_begun(struct seat *seat)
 {
 	atomic_store_explicit(&seat->answering, true, memory_order_relaxed);
-	if (seat->first && counters)
-		counters_less(&counters->unheard);
+	if (seat->first && seat->unheard)
+		counters_less(seat->unheard);
+	if (seat->ops && counters)
+		counters_more(&counters->ops_in_progress, 1);
 	serve_begin(&seat->serve);
 }
 
@@ -139,6 +141,8 @@ static void mark_done(struct seat *seat)
 
 	if (answers == 0)
 		atomic_store(answered, 1);
+	if (seat->ops && counters)
+		counters_less(&counters->ops_in_progress);
 	waiting_from(&seat->wait, settings->keep_alive_ms, true);
 	seat->first = false;
 	atomic_store_explicit(&seat->answers, answers + 1, memory_order_relaxed);
@@ -166,6 +170,7 @@ int exchange_request(struct mg_connection *c)
 			.body_len = body_len(&f),
 			.header = header,
 			.of = c,
+			.ops = seat->ops,
 			.fd = seat->wait.fd,
 		};
 
@@ -181,7 +186,7 @@ int exchange_request(struct mg_connection *c)
 int exchange_refusal(struct mg_connection *c, int status, const char *message)
 {
 	struct seat *seat = mg_get_thread_pointer(c);
-	bool late = clock_ms() - atomic_load_explicit(&seat->wait.since, memory_order_relaxed) >=
+	bool late = seat->wait.ended || clock_ms() - atomic_load_explicit(&seat->wait.since, memory_order_relaxed) >=
 		    (seat->first ? settings->request_timeout_ms : settings->keep_alive_ms);
 	const char *method = status == 505 ? mg_get_request_info(c)->request_method : NULL, *reason;
 

@@ -18,6 +18,9 @@ struct seat {
 	_Atomic uint64_t answers;
 	struct waiting wait;		/* since its connection was begun, or its last answer sent */
 	bool first;			/* nothing was answered on its connection yet */
+	bool ops;			/* the operations listener's */
+	struct door *door;		/* where its connections come in */
+	_Atomic uint64_t *unheard;	/* counts connections whose first request has not come; NULL: nobody does */
 };
 
 /* Once in a worker, before its first connection. Both are borrowed for the life of the process. */
