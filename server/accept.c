@@ -10,7 +10,7 @@
  * A connection that is accepted waits for this worker's threads; one in the kernel's queue can be taken by any worker.
  * So while every thread has a connection, none is accepted: accept() blocks, until one has closed. What still waits
  * after PATIENCE_MS waits for us, since any worker with a free thread would have taken it. Then a connection is ended
- * that has long been idle, or whose client is slow; or, when there is none, the next answer closes its own. One goes for
+ * that has long been idle, or whose client is slow; or, when there is none, the next answers close their own. One goes for
  * each that waits. An idle connection is told nothing, so its client may be about to send: on a machine with too much to
  * do, busy ones look idle for a while.
  *
@@ -45,6 +45,7 @@
 #define CLAIM_MS    100			/* until then a busy one does, if one is answered in this time; */
 #define IDLE_MS	    100			/* or else one that has been idle a little */
 #define CLOSING_MS  100			/* for a connection that is ended to be gone */
+#define CLAIMS	    32			/* answers that may close their connections before the next look */
 #define BATCH	    64			/* connections told 503 between two looks for room */
 
 static struct door *doors[DOORS];
@@ -77,10 +78,13 @@ static void count_ending(struct door *d, enum ending how)
 
 bool accept_claim(struct door *d)
 {
-	if (!atomic_load_explicit(&d->claim, memory_order_relaxed) || !atomic_exchange(&d->claim, false))
-		return false;
-	count_ending(d, ENDING_BUSY);
-	return true;
+	uint32_t left = atomic_load_explicit(&d->claims, memory_order_relaxed);
+
+	while (left > 0 && !atomic_compare_exchange_weak(&d->claims, &left, left - 1))
+		;
+	if (left > 0)
+		count_ending(d, ENDING_BUSY);
+	return left > 0;
 }
 
 uint32_t accept_connections(struct door *d) { return atomic_load(&d->connections); }
@@ -168,6 +172,15 @@ static void set_full(struct door *d, bool full)
 		atomic_fetch_and(&board_own(d->board)->full, ~bit);
 }
 
+/* How many answers may close their connections: this worker's share of what waits. With one at a time, each would cost
+ * the accept thread a sleep, which on a machine with too much to do is what everybody waits for. */
+static uint32_t share(const struct door *d, int fd)
+{
+	uint32_t waiting = refusal_waiting(fd) / board_slots(d->board);
+
+	return waiting < 1 ? 1 : waiting > CLAIMS ? CLAIMS : waiting;
+}
+
 /* Wait for there to be a thread. False: nobody waits any more for one. */
 static bool have_room(struct door *d, int fd)
 {
@@ -186,12 +199,12 @@ static bool have_room(struct door *d, int fd)
 
 		if (press)
 			d->press_until = now + PRESS_MS;
-		atomic_store(&d->claim, press && !ended);
+		atomic_store(&d->claims, press && !ended ? share(d, fd) : 0);
 		if (!wait_for_close(d, more ? 0 : ended ? CLOSING_MS : PATIENCE_MS))
 			d->press_until = clock_ms() + PRESS_MS;
 	}
 	set_full(d, false);
-	atomic_store(&d->claim, false);
+	atomic_store(&d->claims, 0);
 	return room;
 }
 

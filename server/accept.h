@@ -30,7 +30,7 @@ struct door {
 	_Atomic uint32_t connections;
 	sem_t freed;			/* posted when a connection closes while `full` */
 	_Atomic bool full;		/* accept() waits for one to close */
-	_Atomic bool claim;
+	_Atomic uint32_t claims;	/* so many answers may close their connections */
 	int64_t press_until;		/* ms; the accept thread's */
 	int64_t eased;			/* ms; when connections were last not pressed for room; the accept thread's */
 };
@@ -40,7 +40,7 @@ bool accept_open(struct door *d, const struct board *b, struct fault *why);
 /* The descriptor that accept() will be called with for this door. */
 void accept_at(struct door *d, int fd);
 
-/* A connection waits that nobody takes, and none is idle: true for one caller, who is to close its own. */
+/* Connections wait that nobody takes, and none is idle: true for as many callers, who are to close their own. */
 bool accept_claim(struct door *d);
 
 /* Connections accepted and not closed. One that is being accepted right now counts, and may turn out to be none. */

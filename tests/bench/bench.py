@@ -25,13 +25,15 @@ import threading
 import time
 from urllib.parse import quote
 
+import overload
+
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 DATA = TOP / "tests/data/online-retail/OnlineRetail.csv.lz4"
 ROUNDS, SECONDS = int(os.environ.get("BENCH_ROUNDS", 7)), int(os.environ.get("BENCH_SECONDS", 1))
 CONNECTIONS = (16, 64, 256)
-THREADS = 256
 WORKERS = len(os.sched_getaffinity(0))
+THREADS = max(64, -(-1024 // WORKERS))      # as with threads = 0
 
 
 def spread(values, unit="", digits=3):
@@ -373,6 +375,12 @@ def main():
             table("process tree after the load, shared memory once", f"{total:.1f} MB",
                   f"{own:.1f} MB of processes and {shared:.1f} MB of segments; sum of PSS {pss:.1f} MB", "", "≤ 60 MB")
             bench_reload(process.pid, port, ids, table)
+        finally:
+            stop(process)
+        process, port, _ = start(build, model, folder, 0, 0)
+        try:
+            overload.bench_busy(port, table)
+            overload.bench_slow(port, table, ROUNDS, SECONDS)
         finally:
             stop(process)
     (build / "bench.md").write_text("\n".join(rows) + "\n")

@@ -27,7 +27,7 @@ class Keen:
     def __init__(self, crowd):
         self.crowd, self.socket = crowd, None
         self.answers = self.reconnected = self.raced = 0
-        self.longest = 0.0
+        self.longest, self.waits = 0.0, []
         self.failures = []
         self.since = time.monotonic()
         self.connect()
@@ -70,7 +70,7 @@ class Keen:
 
     def send(self):
         try:
-            self.socket.send(REQUEST)
+            self.socket.send(self.crowd.request)
         except OSError as e:
             if self.fresh:
                 self.failures.append(repr(e))
@@ -92,7 +92,10 @@ class Keen:
         if status != 200 or not json.loads(body)["success"]:
             self.failures.append((status, body))
         self.answers += 1
-        self.longest, self.since = max(self.longest, now - self.since), now
+        self.longest = max(self.longest, now - self.since)
+        if self.crowd.keep_waits:
+            self.waits.append(now - self.since)
+        self.since = now
         self.data, self.fresh = bytearray(), False
         if fields["connection"] == "close":
             self.again()
@@ -103,16 +106,20 @@ class Keen:
 class Crowd:
     """Keen clients, as many as asked for."""
 
-    def __init__(self, port, count):
+    def __init__(self, port, count, request=REQUEST, keep_waits=False):
         self.address, self.poll = ("127.0.0.1", port), selectors.DefaultSelector()
+        self.request, self.keep_waits = request, keep_waits
         self.clients = [Keen(self) for _ in range(count)]
+
+    def step(self):
+        for key, events in self.poll.select(1):
+            key.data.ready(events)
 
     def run(self, enough, seconds):
         """Until every client has had so many answers."""
         deadline = time.monotonic() + seconds
         while min(client.answers for client in self.clients) < enough:
-            for key, events in self.poll.select(1):
-                key.data.ready(events)
+            self.step()
             least = min(client.answers for client in self.clients)
             assert time.monotonic() < deadline, f"a client had {least} answers in {seconds} s"
 

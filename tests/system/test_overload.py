@@ -64,7 +64,8 @@ def all_serve(at, workers=2):
 
 
 def fill(server, ops, count, closing):
-    """Take every thread of the service, for as long as the clients live."""
+    """Take every thread of the service, for as long as the clients live. While a worker is late, the other one closes a
+    connection with an answer, and another client has to take its place."""
     stuck = [closing(crowd.Stuck(server.port)) for _ in range(count)]
     last, since = None, time.monotonic()
 
@@ -73,7 +74,11 @@ def fill(server, ops, count, closing):
         now = ops.metric("akin_threads_busy"), ops.metric("http_requests_total", handler="/openapi.json")
         if now != last:
             last, since = now, time.monotonic()
-        return now[0] == count and time.monotonic() > since + 0.4
+        if time.monotonic() < since + 0.4:
+            return False
+        if now[0] < count:
+            stuck.append(closing(crowd.Stuck(server.port)))
+        return now[0] == count
 
     until(look, "every thread to be stuck")
     return stuck
