@@ -59,10 +59,6 @@ $(BUILD)/akin-server: $(call objects,$(SERVER_C) $(METRICS_C) $(SHM_C))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcmocka
-# Preloaded into programs under test, so never built for a sanitizer themselves.
-$(BUILD)/faults/%.so: tests/faults/%.c
-	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -shared -fPIC -o $@ $<
 $(BUILD)/everything.a: $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
 	@rm -f $@
 	$(AR) rcs $@ $^
@@ -134,7 +130,7 @@ fuzz: etc/packages/build.need etc/packages/test.need
 fuzzers:
 	@$(MAKE) $(SUB) BUILD=$(BUILD)/fuzz UI=$(UI) CC=clang CFLAGS='$(FUZZED)' HARDEN=-fPIE fuzz-targets
 fuzz-targets: $(FUZZERS)
-.PHONY: faults fuzz fuzzers fuzz-targets
+.PHONY: fuzz fuzzers fuzz-targets
 
 bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant

@@ -89,7 +89,7 @@
 	X(requests, COUNTER, BY_ANSWER, "", "http_requests_total", "handler, method, status", \
 	  "HTTP requests answered, by route template, method and status.") \
 	X(request_size, SUMMARY, BY_HANDLER, "bytes", "http_request_size_bytes", "handler", \
-	  "Length of request bodies as announced, 0 for one too long to be read.") \
+	  "Length of request bodies, 0 for one that was refused.") \
 	X(response_size, SUMMARY, COMPUTED, "bytes", "http_response_size_bytes", "handler", \
 	  "Length of response bodies.") \
 	X(served, HISTOGRAM, SERVED, "seconds", "http_request_duration_seconds", "handler, method, status", \
@@ -145,6 +145,8 @@
 	  "Worker processes by state; missing is a worker that died and has no successor yet.") \
 	X(restarts, COUNTER, COMPUTED, "", "akin_worker_restarts_total", "reason", \
 	  "Workers that ended without being asked to and were replaced, by how they ended.") \
+	X(upgrade_failures, COUNTER, COMPUTED, "", "akin_upgrade_failures_total", "", \
+	  "New masters that were started by SIGUSR2 and did not get to serve; the old one went on.") \
 	X(unanswered, COUNTER, COMPUTED, "", "akin_requests_unanswered_total", "", \
 	  "HTTP requests that were in the hands of a worker when it died; some may have been answered.") \
 	X(worker_requests, COUNTER, COMPUTED, "", "akin_worker_requests_total", "worker", \

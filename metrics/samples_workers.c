@@ -92,6 +92,8 @@ void samples_restarts(struct page *p)
 		page_value_by(p, "reason", reason[i], LOAD(p->board->head->restarts[i]));
 }
 
+void samples_upgrade_failures(struct page *p) { page_value(p, LOAD(p->board->head->upgrade_failures)); }
+
 void samples_unanswered(struct page *p) { page_value(p, LOAD(p->board->head->unanswered)); }
 
 static void by_worker(struct page *p, uint32_t i, uint64_t v)

@@ -5,6 +5,7 @@
 #include "bind.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "endpoint.h"
 #include "log.h"
 
 #define FIND_LIMIT 65536	/* descriptors that are looked through */
@@ -41,7 +41,7 @@ static void check_backlog(int fd, const struct settings *s, const char *where)
 			 "never reached", where, info.tcpi_sacked, s->max_waiting);
 }
 
-static int bind_at(const struct endpoint *e, const struct settings *s, char where[BIND_WHERE], struct fault *why)
+int bind_listener(const struct endpoint *e, const struct settings *s, char where[BIND_WHERE], struct fault *why)
 {
 	union endpoint_address a;
 	socklen_t len = endpoint_address(e, &a);
@@ -64,19 +64,35 @@ static int bind_at(const struct endpoint *e, const struct settings *s, char wher
 	return -1;
 }
 
-int bind_listener(const struct settings *s, char where[BIND_WHERE], struct fault *why)
+static bool same_address(const union endpoint_address *a, const union endpoint_address *b)
 {
-	struct endpoint e;
-
-	endpoint_of_service(&e, s);
-	return bind_at(&e, s, where, why);
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET)
+		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr && (!b->v4.sin_port || a->v4.sin_port == b->v4.sin_port);
+	return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof a->v6.sin6_addr) == 0 &&
+	       (!b->v6.sin6_port || a->v6.sin6_port == b->v6.sin6_port);
 }
 
-int bind_operations(const struct settings *s, char where[BIND_WHERE], struct fault *why)
+bool bind_adopt(int fd, const struct endpoint *e, const struct settings *s, char where[BIND_WHERE])
 {
-	struct endpoint e;
+	const int defer = (int)s->defer_accept_s;
+	union endpoint_address is, wanted;
+	socklen_t len = sizeof is;
 
-	return endpoint_of_operations(&e, s) ? bind_at(&e, s, where, why) : -1;
+	endpoint_address(e, &wanted);
+	memset(&is, 0, sizeof is);
+	if (getsockname(fd, &is.any, &len) != 0 || !same_address(&is, &wanted))
+		return false;
+	int flags = fcntl(fd, F_GETFL);
+
+	/* listen() again, since the length of the queue may have been set anew */
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || listen(fd, (int)s->backlog) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer) != 0)
+		return false;
+	endpoint_write(&is, where);
+	check_backlog(fd, s, where);
+	return true;
 }
 
 static bool listens_on(int fd, int port)

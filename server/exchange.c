@@ -1,21 +1,19 @@
-/* exchange.c - one request and its answer: judge its framing, throw its body away, have it answered, send that.
+/* exchange.c - one request and its answer: throw its body away, have it answered, send that.
  *
  * listener.c hands on civetweb's callbacks, in any of its threads; what a thread knows is in its seat. begin_request
- * comes before everything civetweb would do by itself and always answers. What civetweb refuses before there is a
- * request comes to http_error, for a JSON body; it reports a time-out as 400, but the clock tells, and it is 408.
+ * comes before everything civetweb would do by itself and always answers. What the request was is in the seat's intake:
+ * civetweb itself knows of a stand-in only (intake.c).
  *
- * What the client is told of its connection must be what happens. civetweb decides after the answer, and leniently.
- * Here it is decided before (framing.c), and mg_disable_keep_alive() makes a "close" stick; what is called
- * "keep-alive" is a subset of what civetweb keeps. A body that is not read would stop that, so small ones are read
- * first. */
+ * What the client is told of its connection must be what happens. civetweb decides after the answer, and would always
+ * go on. Here it is decided before, and mg_disable_keep_alive() makes a "close" stick. A body that is not read would
+ * stand in the next request's place, so it is read first. */
 #include "exchange.h"
 
 #include <civetweb.h>
 #include <string.h>
 
 #include "accept.h"
-#include "clock.h"
-#include "framing.h"
+#include "log.h"
 
 #define PIECE 65536			/* of a long body, sent at a time */
 
@@ -33,60 +31,29 @@ void exchange_open(const struct settings *s, struct board *b)
 
 void exchange_drain(void) { atomic_store(&draining, true); }
 
-/* civetweb cuts a space before the colon off a name, where RFC 9112 wants a refusal: "Content-Length : 5" may be
- * read otherwise by a proxy in front. Its two zero bytes give it away. */
-static bool had_space(const struct mg_header *h)
-{
-	size_t len = strlen(h->name);
-
-	return h->name[len + 1] == '\0' && h->value != h->name + len + 1;
-}
-
-static void read_framing(struct framing *f, const struct mg_request_info *r)
-{
-	struct field fields[MG_MAX_HEADERS];
-	int count = r->num_headers;
-
-	for (int i = 0; i < count; i++) {
-		fields[i].name = had_space(&r->http_headers[i]) ? " " : r->http_headers[i].name;
-		fields[i].value = r->http_headers[i].value;
-	}
-	framing_read(f, r->http_version, fields, (size_t)count);
-}
-
 static const char *header(const struct request *q, const char *name)
 {
-	return mg_get_header(q->of, name);
+	struct seat *seat = q->of;
+
+	return intake_field(&seat->intake, name);
 }
 
-/* Throw away the body, if that leaves the connection where the next request begins. A client that waits for a word
- * before it sends gets the answer instead. Where civetweb's chunks end is not told well enough to go on behind.
- * The time for a first request includes its body; of a later one, only the head had to come in the idle time. */
-static bool skip_body(struct mg_connection *c, struct seat *seat, const struct framing *f)
+/* Throw away the body, so that the next request begins with the next byte. False: there is no end of it to be found,
+ * and the intake has a status for that. */
+static bool skip_body(struct mg_connection *c, struct seat *seat)
 {
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct intake *in = &seat->intake;
 	char sink[4096];
-	uint64_t left = f->chunked ? settings->max_body_bytes : f->length;
+	int n;
 
-	if (!f->has_body)
-		return true;
-	if (f->expects || left > settings->max_body_bytes)
-		return false;
-	if (!seat->first)
+	if (in->head.expects && !intake_has_some(in)) {
 		waiting_allow(&seat->wait, settings->request_timeout_ms);
-	while (left > 0) {
-		int n = mg_read(c, sink, left < sizeof sink ? (size_t)left : sizeof sink);
-
-		if (n <= 0)
-			return false;
-		left -= (uint64_t)n;
+		mg_write(c, go_on, sizeof go_on - 1);	/* if that fails, so does reading */
 	}
-	return !f->chunked;
-}
-
-/* What is counted of a body: none of one that was not to be read, for its length may be any number. */
-static uint64_t body_len(const struct framing *f)
-{
-	return f->has_body && !f->chunked && f->length <= settings->max_body_bytes ? f->length : 0;
+	while ((n = intake_body(in, sink, sizeof sink)) > 0)
+		;
+	return n == 0;
 }
 
 /* The last question of all: who claims has to close. */
@@ -107,19 +74,19 @@ static bool send_rest(struct mg_connection *c, struct seat *seat, struct text re
 	return true;
 }
 
-/* Send what serve() has left in the seat. Returns its status. */
-static int send_answer(struct mg_connection *c, struct seat *seat, const char *method, bool keep)
+/* Send what serve() has left in the seat; *keep becomes false when that fails. Returns its status. */
+static int send_answer(struct mg_connection *c, struct seat *seat, const char *method, bool *keep)
 {
 	struct answer *a = &seat->serve.answer;
 	bool head = method && strcmp(method, "HEAD") == 0;
 	size_t len;
-	const char *message = answer_message(a, keep, head, &len);
+	const char *message = answer_message(a, *keep, head, &len);
 	int status = answer_status(a);
 
 	waiting_allow(&seat->wait, settings->request_timeout_ms);
 	if (mg_write(c, message, len) != (int)len || !send_rest(c, seat, answer_rest(a, head)))
-		keep = false;
-	if (!keep)
+		*keep = false;
+	if (!*keep)
 		mg_disable_keep_alive(c);
 	serve_sent(&seat->serve);
 	return status;
@@ -149,51 +116,72 @@ static void mark_done(struct seat *seat)
 	atomic_store_explicit(&seat->answering, false, memory_order_release);
 }
 
+static void answer(struct seat *seat)
+{
+	struct intake *in = &seat->intake;
+	struct head *h = &in->head;
+	struct request q = {
+		.method = h->method,
+		.path = h->path,
+		.query = h->query,
+		.body_len = in->body_len,
+		.header = header,
+		.of = seat,
+		.fd = seat->wait.fd,
+		.ops = seat->ops,
+	};
+
+	if (in->status)
+		serve_refused(&seat->serve, h->method, in->status, in->reason);
+	else if (h->status)
+		serve_refused(&seat->serve, h->method, h->status, h->reason);
+	else
+		serve(&seat->serve, &q);
+}
+
+/* A head with a status may still be kept: then what follows it is certain, and its body is read all the same. */
 int exchange_request(struct mg_connection *c)
 {
-	const struct mg_request_info *r = mg_get_request_info(c);
 	struct seat *seat = mg_get_thread_pointer(c);
-	struct framing f;
+	struct intake *in = &seat->intake;
 
+	intake_seen(in);
 	mark_begun(seat);
-	read_framing(&f, r);
-	bool keep = f.keep && skip_body(c, seat, &f) && may_keep(seat);
+	bool readable = !in->head.status || in->head.keep;
+	bool keep = readable && skip_body(c, seat) && in->head.keep && may_keep(seat);
 
-	if (f.status) {
-		serve_refused(&seat->serve, r->request_method, f.status, f.reason);
-	} else {
-		const char *query = r->query_string;
-		struct request q = {
-			.method = r->request_method,
-			.path = {r->local_uri_raw, strlen(r->local_uri_raw)},
-			.query = {query, query ? strlen(query) : 0},
-			.body_len = body_len(&f),
-			.header = header,
-			.of = c,
-			.ops = seat->ops,
-			.fd = seat->wait.fd,
-		};
-
-		serve(&seat->serve, &q);
-	}
-	int status = send_answer(c, seat, r->request_method, keep);
+	answer(seat);
+	int status = send_answer(c, seat, in->head.method, &keep);
 
 	mark_done(seat);
+	if (!keep && status != 408 && intake_unread(in))
+		intake_linger(in);
 	return status;
 }
 
-/* civetweb refuses what it can't read, before any path. After a head it could not parse, nothing in it is used. */
+/* civetweb has nothing to refuse, since all it ever gets is one and the same request. Should it, that is our fault. */
 int exchange_refusal(struct mg_connection *c, int status, const char *message)
 {
 	struct seat *seat = mg_get_thread_pointer(c);
-	bool late = seat->wait.ended || clock_ms() - atomic_load_explicit(&seat->wait.since, memory_order_relaxed) >=
-		    (seat->first ? settings->request_timeout_ms : settings->keep_alive_ms);
-	const char *method = status == 505 ? mg_get_request_info(c)->request_method : NULL, *reason;
+	bool keep = false;
 
+	log_line(LOG_ERROR, "civetweb refused a request with %d: %s", status, message);
 	mark_begun(seat);
-	status = framing_refusal(status, message, seat->wait.full, late, &reason);
-	serve_refused(&seat->serve, method, status, reason);
-	send_answer(c, seat, method, false);
+	serve_refused(&seat->serve, NULL, 500, "Internal Server Error");
+	send_answer(c, seat, NULL, &keep);
 	mark_done(seat);
 	return 0;
+}
+
+/* In handle_request() it copies the path first, and without memory for that it does nothing at all: the client would wait
+ * for ever, or take the answer to its next request for this one's. */
+void exchange_ended(const struct mg_connection *c, int status)
+{
+	struct seat *seat = mg_get_thread_pointer(c);
+
+	(void)status;
+	if (!seat->intake.handed)
+		return;
+	intake_seen(&seat->intake);
+	exchange_refusal((struct mg_connection *)(uintptr_t)c, 500, "no memory");	/* this thread's own */
 }

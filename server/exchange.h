@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "intake.h"
 #include "serve.h"
 #include "waiting.h"
 
@@ -17,6 +18,7 @@ struct seat {
 	_Atomic bool answering;
 	_Atomic uint64_t answers;
 	struct waiting wait;		/* since its connection was begun, or its last answer sent */
+	struct intake intake;		/* the request in hand */
 	bool first;			/* nothing was answered on its connection yet */
 	bool ops;			/* the operations listener's */
 	struct door *door;		/* where its connections come in */
@@ -29,6 +31,9 @@ void exchange_open(const struct settings *s, struct board *b);
 /* civetweb's begin_request and http_error: they always answer. */
 int exchange_request(struct mg_connection *c);
 int exchange_refusal(struct mg_connection *c, int status, const char *message);
+
+/* civetweb's end_request: if it gave up on a request by itself, that is answered with a 500 and a close. */
+void exchange_ended(const struct mg_connection *c, int status);
 
 /* From now on, every answer closes its connection. */
 void exchange_drain(void);

@@ -10,15 +10,15 @@
  * 2. accept(). The program defines it (accept.c), and so the dynamic linker gives it to civetweb: to count
  *    connections exactly, to live through a lack of descriptors, and to keep IPv6 addresses from a civetweb that was
  *    built without them and has 16 bytes for one. With that it serves an IPv6 listener well.
- * 3. One door. Every request and every refusal goes to exchange.c, before anything that civetweb would do by itself
- *    (CORS preflights, authorization, websockets, files). What is refused without any callback stays: `OPTIONS *` and
- *    foreign absolute URIs get no answer.
+ * 3. One door. Every request goes to exchange.c, before anything that civetweb would do by itself (CORS preflights,
+ *    authorization, websockets, files), and civetweb never sees it: intake.c reads heads and bodies, strictly, and gives
+ *    civetweb a stand-in, the same for each.
  * 4. Queueing. A connection that waits in a worker's queue waits for that worker; one in the kernel's can be taken
  *    by any. So accept() takes none while every thread has one, and its own queue, 1 long, is always drained at
  *    once. Idle keep-alive connections and slow clients hold a thread each, and would starve the rest: when no worker
  *    has a thread to spare, the one that has been so longest is ended, or else the next answer closes its connection.
- * 5. Time. civetweb limits each wait for bytes, not the sum of them. waiting.c, which defines the poll() and recv()
- *    that civetweb calls, gives the whole of a request, and of an answer, its deadline.
+ * 5. Time. civetweb limits each wait for bytes, not the sum of them. waiting.c and intake.c, which define the poll() and
+ *    recv() that civetweb calls, give the whole of a request, and of an answer, its deadline.
  * 6. Two listeners. Operations may have a socket of their own, and then have a civetweb of their own, with threads that
  *    nobody else can take. What is said here of a listener goes for each.
  * 7. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
@@ -69,6 +69,7 @@ static const struct settings *settings;
 static struct counters *counters;	/* this worker's; NULL: nothing is counted */
 static struct listener listeners[LISTENERS];
 static unsigned count;			/* of them */
+static pthread_key_t thread_end;	/* calls on_thread_end() */
 static sem_t up;			/* one for every thread that has started */
 
 /* Connections */
@@ -104,6 +105,7 @@ static int on_begin(const struct mg_connection *c, void **data)
 
 	(void)data;
 	waiting_from(&seat->wait, settings->request_timeout_ms, false);
+	intake_begin(&seat->intake);
 	seat->wait.ended = false;
 	seat->first = true;
 	serve_connection(&seat->serve);
@@ -149,6 +151,15 @@ static void take_over_placeholder(const struct mg_context *context, struct liste
 	}
 }
 
+/* civetweb's threads go on as long as the process, but one that gets no memory for a head goes before its first connection,
+ * and nobody hears of it. A worker without all its threads is to be replaced. */
+static void on_thread_end(void *seat)
+{
+	(void)seat;
+	log_line(LOG_ERROR, "can't serve: one of %u threads had no memory to start", settings->threads);
+	_exit(1);
+}
+
 static struct seat *take_seat(struct listener *l)
 {
 	struct seat *seat = &l->seats[atomic_fetch_add(&l->seated, 1)];
@@ -157,6 +168,8 @@ static struct seat *take_seat(struct listener *l)
 	seat->ops = l == &listeners[OPERATIONS];
 	seat->unheard = counters && !seat->ops ? &counters->unheard : NULL;
 	waiting_as(&seat->wait);
+	pthread_setspecific(thread_end, seat);
+	intake_as(&seat->intake);
 	return seat;
 }
 
@@ -201,7 +214,7 @@ static bool prepare(struct fault *why)
 {
 	pthread_attr_t attributes;
 
-	if (sem_init(&up, 0, 0) != 0 || pthread_attr_init(&attributes) != 0)
+	if (sem_init(&up, 0, 0) != 0 || pthread_key_create(&thread_end, on_thread_end) != 0 || pthread_attr_init(&attributes) != 0)
 		return fault_errno(why, "can't prepare threads");
 	if (pthread_attr_setstacksize(&attributes, STACK) != 0 || pthread_setattr_default_np(&attributes) != 0)
 		log_line(LOG_DEBUG, "threads keep the system's size of stack");
@@ -221,6 +234,10 @@ static bool open_listener(struct listener *l, int socket, uint32_t threads, cons
 	if (!l->seats)
 		return fault_errno(why, "can't prepare %u threads", threads);
 	memset(l->seats, 0, size);
+	for (uint32_t i = 0; i < threads; i++) {
+		if (!intake_open(&l->seats[i].intake, &l->seats[i].wait, settings))
+			return fault_errno(why, "can't prepare %u threads", threads);
+	}
 	l->door = (struct door){
 		.number = (uint32_t)(l - listeners),
 		.limit = threads,
@@ -233,18 +250,34 @@ static bool open_listener(struct listener *l, int socket, uint32_t threads, cons
 	return accept_open(&l->door, b, why);
 }
 
+/* civetweb copies every option. One that it has no memory for it leaves out, or takes its own default for it, in silence:
+ * addresses, limits and paths would be others than those that were asked for. */
+static bool options_hold(const struct mg_context *context, const char *const *asked, struct fault *why)
+{
+	for (const struct mg_option *o = mg_get_valid_options(); o->name; o++) {
+		const char *want = o->default_value ? o->default_value : "", *has = mg_get_option(context, o->name);
+
+		for (size_t i = 0; asked[i]; i += 2)
+			want = strcmp(asked[i], o->name) == 0 ? asked[i + 1] : want;
+		if (!has || strcmp(has, want) != 0)
+			return fault_set(why, "civetweb had no memory for its option %s", o->name);
+	}
+	return true;
+}
+
 /* others: threads there were before. */
 static bool start(struct listener *l, unsigned long others, struct fault *why)
 {
 	static const struct mg_callbacks callbacks = {
 		.begin_request = exchange_request,
+		.end_request = exchange_ended,
 		.http_error = exchange_refusal,
 		.init_connection = on_begin,
 		.connection_closed = on_closed,
 		.log_message = on_message,
 		.init_thread = on_thread,
 	};
-	char threads[12], keep_alive[12], timeout[12], head[12];
+	char threads[12], keep_alive[12], timeout[12];
 	const char *options[] = {
 		"listening_ports", "127.0.0.1:0",
 		"num_threads", threads,
@@ -253,8 +286,8 @@ static bool start(struct listener *l, unsigned long others, struct fault *why)
 		"enable_keep_alive", settings->keep_alive_ms > 0 ? "yes" : "no",
 		"keep_alive_timeout_ms", keep_alive,
 		"request_timeout_ms", timeout,
-		"max_request_size", head,
-		"decode_url", "no",	/* router.c decodes, once */
+		"max_request_size", "1024",	/* the least; intake.c has its own */
+		"decode_url", "no",
 		"enable_auth_domain_check", "no",
 		"access_control_allow_origin", "",
 		"access_control_allow_methods", "",
@@ -265,10 +298,11 @@ static bool start(struct listener *l, unsigned long others, struct fault *why)
 	snprintf(threads, sizeof threads, "%u", l->threads);
 	snprintf(keep_alive, sizeof keep_alive, "%u", settings->keep_alive_ms);
 	snprintf(timeout, sizeof timeout, "%u", settings->request_timeout_ms);
-	snprintf(head, sizeof head, "%u", settings->max_head_bytes);
-	if (!mg_start(&callbacks, l, options))
+	const struct mg_context *context = mg_start(&callbacks, l, options);
+
+	if (!context)
 		return fault_set(why, "civetweb can't start %u threads", l->threads);
-	if (!all_up(l, others, why))
+	if (!options_hold(context, options, why) || !all_up(l, others, why))
 		return false;
 	close(l->inherited);	/* civetweb's number has it now */
 	return true;

@@ -170,6 +170,14 @@ static enum match match(struct route *r, const struct request *q)
 	return m;
 }
 
+/* "OPTIONS *" asks for what the server as a whole can do, which is a ping: RFC 9110, 9.3.7. No other method has that
+ * target. */
+static void answer_server_options(struct answer *a)
+{
+	a->content_type = NULL;
+	a->allow = "GET, HEAD";
+}
+
 void serve(struct serve_thread *t, const struct request *q)
 {
 	struct answer *a = &t->answer;
@@ -194,7 +202,10 @@ void serve(struct serve_thread *t, const struct request *q)
 		/* Too long to be repeated in a header. */
 		/* fall through */
 	case MATCH_NONE:
-		answer_detail(a, 404, "Not Found");
+		if (q->path.at[0] == '*')
+			answer_server_options(a);
+		else
+			answer_detail(a, 404, "Not Found");
 		break;
 	case MATCH_NUL:
 		answer_detail(a, 400, "a path must not hold a NUL byte (%00)");

@@ -54,9 +54,12 @@ struct settings {
 	uint32_t request_timeout_ms;	/* to send a whole request */
 	uint32_t give_way_ms;		/* a client that is slow for so long gives way to one that waits */
 	uint32_t max_head_bytes;	/* request line and header fields */
-	uint32_t max_body_bytes;	/* a body larger than this is not read */
+	uint32_t max_target_bytes;	/* path and query */
+	uint32_t max_fields;
+	uint32_t max_body_bytes;	/* a body larger than this is refused */
 	uint32_t stop_timeout_ms;	/* SIGTERM: longest drain */
 	uint32_t drain_timeout_ms;	/* SIGQUIT: longest drain */
+	uint32_t upgrade_timeout_ms;	/* SIGUSR2: for the new master to serve */
 	/* metrics */
 	enum metrics metrics;
 	char metrics_namespace[49];	/* "": none; the two make the prefix of the http_ families */

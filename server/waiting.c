@@ -46,9 +46,11 @@ static _Thread_local struct waiting *mine;
 
 void waiting_as(struct waiting *w) { mine = w; }
 
-struct waiting *waiting_mine(void) { return mine; }
-
-void waiting_allow(struct waiting *w, uint32_t allowed) { w->deadline = clock_ms() + allowed; }
+void waiting_allow(struct waiting *w, uint32_t allowed)
+{
+	w->deadline = clock_ms() + allowed;
+	w->idle = false;
+}
 
 void waiting_from(struct waiting *w, uint32_t allowed, bool idle)
 {
@@ -58,7 +60,6 @@ void waiting_from(struct waiting *w, uint32_t allowed, bool idle)
 	w->deadline = now + allowed;
 	w->idle = idle;
 	w->slow = false;
-	w->full = false;
 	if (!idle)
 		w->sleeping = 0;	/* a new connection */
 }

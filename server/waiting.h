@@ -18,13 +18,10 @@ struct waiting {
 	bool idle;			/* nothing has been read since waiting_from() */
 	bool slow;			/* there was a wait since then that was not idle */
 	bool ended;			/* a wait was called off: the connection has to end */
-	bool full;			/* the last read filled all the room it was given */
 };
 
-/* This thread's poll(), recv() and send() go by *w from now on. */
+/* This thread's poll() and send() go by *w from now on. */
 void waiting_as(struct waiting *w);
-/* What this thread goes by, or NULL. */
-struct waiting *waiting_mine(void);
 
 /* Read from a connection, and wait for at least one byte for as long as is allowed. As recv(): how many; 0 at the
  * end; -1, with ETIMEDOUT when it took too long. */
@@ -32,7 +29,7 @@ ssize_t waiting_recv(struct waiting *w, int fd, void *into, size_t room);
 
 /* A wait for a request begins: allowed ms in all. idle: it may be called off until the first byte comes. */
 void waiting_from(struct waiting *w, uint32_t allowed, bool idle);
-/* What comes now may take so long, from now. */
+/* What comes now may take so long, from now, and is no idle wait. */
 void waiting_allow(struct waiting *w, uint32_t allowed);
 
 /* Any thread, and no more than a hint: what w waits for right now, and since when, in ms. */

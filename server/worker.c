@@ -183,15 +183,18 @@ static bool wait_for_events(const struct worker_start *w, int signals)
  * itself, from the moment it is one. alone: the master goes on, and other workers with it. */
 static void drain(const struct worker_start *w, bool alone)
 {
+	/* Another master's workers listen there, too: what waits is theirs, and there is time for clients that are quiet. */
+	bool shared = atomic_load(&w->board->head->shared);
+	int64_t quiet = shared && w->settings->keep_alive_ms > QUIET_MS ? w->settings->keep_alive_ms : QUIET_MS;
 	struct pollfd lifeline = {.fd = w->lifeline, .events = POLLIN};
 	int64_t began = clock_ms(), now = began, quiet_since = began, orphan_since = INT64_MAX - LAST_MS;
 	uint64_t answers = 0;
 
 	set_state(w->board, WORKER_DRAINING);
 	listener_drain();
-	for (; listener_backlog() && now - began < BACKLOG_MS; now = clock_ms())
+	for (; !shared && listener_backlog() && now - began < BACKLOG_MS; now = clock_ms())
 		poll(NULL, 0, 1);
-	listener_shut(!alone);
+	listener_shut(!alone && !shared);
 	for (;; now = clock_ms()) {
 		struct listener_state l = listener_look();
 
@@ -199,7 +202,7 @@ static void drain(const struct worker_start *w, bool alone)
 		if (l.busy || l.answers != answers)
 			quiet_since = now;
 		answers = l.answers;
-		if (l.connections == 0 || now - quiet_since >= QUIET_MS || now >= orphan_since + LAST_MS)
+		if (l.connections == 0 || now - quiet_since >= quiet || now >= orphan_since + LAST_MS)
 			return;
 		if (poll(&lifeline, 1, LOOK_MS) > 0) {	/* readable for good: no more use to wait for it */
 			orphan_since = now;

@@ -56,12 +56,14 @@ struct board_head {
 	_Atomic uint64_t unanswered;		/* master; requests that were in the hands of a worker that died */
 	_Atomic uint64_t loader_cpu;		/* master; nanoseconds that its loaders have used */
 	_Atomic uint64_t proportional;		/* master; bytes, its own share of memory; 0: not known */
+	_Atomic uint32_t shared;		/* master; 1 while another master has the listening sockets, too */
+	_Atomic uint64_t upgrade_failures;	/* master; successors that were started and did not get to serve */
 	_Atomic uint32_t reason_turn;		/* master; odd while it writes the text below: see board_reason() */
 	char last_reload_reason[BOARD_REASON];	/* master; why the last reload failed; "": it did not */
 	struct key_table keys;			/* master; empty without API keys */
 	char release[24];			/* master; the program's version: another one's commands may read this */
 	uint32_t counters_size;			/* master; of each slot's, as that version lays them out */
-	int32_t predecessor;			/* master; the one that has started it, to take its place; 0: none */
+	_Atomic int32_t predecessor;		/* master; the one that has started it, to take its place; 0: none */
 	uint32_t counting;			/* master; 1 when requests are counted (the setting metrics) */
 	char where[BOARD_WHERE];		/* master, before the first fork; what is listened on; "": nothing yet */
 	char ops_where[BOARD_WHERE];		/* master, the same; the operations listener; "": there is none */

@@ -118,6 +118,7 @@ ON_PURPOSE = {
                             "/predict/user/a%2Fb/", "/predict/item/%2F"),
     "`%2F` between the parts of a route": asked("/predict%2Fuser/1", "/predict/user%2F1", "/metrics%2F"),
     "`%00` in a path": asked("/%00", "/predict/item/A%00", "/predict/user/%00?n=2", "/metrics%00"),
+    "`#` in a target": asked("/predict/user/1?n=4#x", "/predict/item/A?n=4#x", "/predict/item/A#x"),
     "`Location` of a redirect": asked("/predict/%75ser/1/", "/predict/us%65r/a//?n=%35", methods=METHODS),
     "digits and spaces in `n` that are not ASCII": asked(*(f"/predict/user/1?n={v}" for v in (
         "%D9%A5", "%EF%BC%95", "%C2%A05", "%E2%80%835", "5%C2%A0"))),

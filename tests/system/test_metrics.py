@@ -220,11 +220,17 @@ def test_a_body_is_weighed(start, small):
     assert samples["http_request_size_bytes_sum" + item] == 1007
     assert samples["http_request_size_bytes_count" + item] == 3
     assert samples["http_response_size_bytes_sum" + item] == 3 * length
-    # One that is too long is not read, so what it says of itself is not believed.
+    # One that is too long is refused before it has a route, and what it says of itself is not believed.
     server.raw(b"POST /predict/item/A HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n")
     samples = server.metrics()
     assert samples["http_request_size_bytes_sum" + item] == 1007
-    assert samples["http_request_size_bytes_count" + item] == 4
+    assert samples["http_request_size_bytes_count" + item] == 3
+    assert samples['http_request_size_bytes_sum{handler="none"}'] == 0
+    assert samples['http_request_size_bytes_count{handler="none"}'] == 1
+    with server.client() as client:
+        client.connection.request("POST", "/predict/item/A", body=[b"abc", b"de"], encode_chunked=True)
+        assert client.connection.getresponse().status == 405
+    assert server.metrics()["http_request_size_bytes_sum" + item] == 1012
 
 
 def test_durations_hold_what_clients_waited(start, small):

@@ -157,7 +157,10 @@ PROVOKE = {
     400: "GET {} HTTP/1.1\r\nConnection: close\r\n\r\n",
     408: "GET {} HTTP/1.1\r\nHost: x\r\n",
     413: "GET {} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
-    431: "GET {} HTTP/1.1\r\nHost: x\r\n" + "X: x\r\n" * 63 + "\r\n",
+    414: "GET {}?" + "x" * 8192 + " HTTP/1.1\r\nHost: x\r\n\r\n",
+    417: "GET {} HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n",
+    431: "GET {} HTTP/1.1\r\nHost: x\r\n" + "X: x\r\n" * 100 + "\r\n",
+    501: "GET {} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
     505: "GET {} HTTP/2.5\r\nHost: x\r\n\r\n",
 }
 # What only some routes have.

@@ -15,6 +15,7 @@ import pytest
 import crowd
 import harness
 from harness import until
+from test_upgrade import launch, program, upgrade  # noqa: F401 - two of them are fixtures
 
 ROWS = [("1", "A"), ("1", "B"), ("2", "A"), ("2", "B"), ("2", "C"), ("3", "C"), ("3", "D")]
 FOREVER = 3600000
@@ -197,14 +198,17 @@ def test_nobody_is_told_while_a_worker_has_threads(start, small, closing):
 
 
 def test_a_worker_that_hangs_does_not_keep_the_surplus_waiting(start, small, closing):
-    server = start(small(ROWS), workers=2, threads=2, max_waiting=2, **PATIENT)
-    all_serve(server)
+    server = start(small(ROWS), workers=2, threads=2, max_waiting=2, ops_listen="127.0.0.1:0", **PATIENT)
+    ops = Operations(server)
+    all_serve(ops)
     hung = server.workers()[1]
     os.kill(hung, signal.SIGSTOP)
     try:
+        fill(server, ops, 2, closing)
         clients = [ask(server.port, closing) for _ in range(9)]
-        told = until(lambda: [s for s in clients if not is_quiet(s)][4:], "the five that are too many")
-        assert len(told) <= 5
+        for s in clients[:7]:
+            told_503(s, "too many connections")
+        assert all(is_quiet(s) for s in clients[7:])
     finally:
         os.kill(hung, signal.SIGCONT)
 
@@ -214,7 +218,7 @@ def test_a_worker_that_hangs_does_not_keep_the_surplus_waiting(start, small, clo
 BODY = b"POST /predict/item/A HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
 
 
-@pytest.mark.parametrize("head, status", [(b"GET /predict/item/A HTTP/1.1\r\nHost: x\r\nX: ", 408), (BODY, 405)],
+@pytest.mark.parametrize("head, status", [(b"GET /predict/item/A HTTP/1.1\r\nHost: x\r\nX: ", 408), (BODY, 408)],
                          ids=["head", "body"])
 def test_slow_clients_give_way(start, small, closing, head, status):
     """Five times as many as there are threads, each sending a byte now and then. A normal client comes through again and
@@ -387,6 +391,16 @@ def test_both_doors_are_shut(start, small, closing):
     assert everything(kept) == b""
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", ops.port), harness.PATIENCE)
+
+
+def test_both_doors_are_handed_over(launch, small, closing):
+    """The successor has both sockets, the ports that were drawn included."""
+    server = launch(small(ROWS), ops_listen="127.0.0.1:0")
+    ops = Operations(server)
+    upgrade(server)
+    assert server.logged().count("was handed over") == 2
+    assert ops.get("/model").status == 200 and server.get("/predict/item/A").status == 200
+    assert (ops.get("/predict/item/A").status, server.get("/model").status) == (404, 404)
 
 
 def test_a_place_for_operations_that_is_taken(start, small):
