@@ -158,7 +158,7 @@ static int refuse_body(struct intake *in, int status, const char *reason)
 
 static int body_ended(struct intake *in, ssize_t got)
 {
-	if (got < 0 && errno == ETIMEDOUT)
+	if ((got < 0 && errno == ETIMEDOUT) || in->wait->ended)
 		return refuse_body(in, 408, "the request did not arrive in time");
 	return refuse_body(in, 400, "the connection ended in the middle of a request");
 }
