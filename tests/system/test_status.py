@@ -138,6 +138,7 @@ def test_while_every_thread_is_taken(start, small, tmp_path):
     """And connections wait at the door, which nobody of the server could tell."""
     pid_file = tmp_path / "akin.pid"
     server = start(small(ROWS), pid_file=pid_file, workers=1)
+    until(lambda: told(tmp_path, pid_file)["state"] == "serving", "it to serve")
     worker = server.workers()[0]
     stop(worker)
     waiting = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
