@@ -59,10 +59,6 @@ $(BUILD)/akin-server: $(call objects,$(SERVER_C) $(METRICS_C) $(SHM_C))
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcmocka
-# Preloaded into programs under test, so never built for a sanitizer themselves.
-$(BUILD)/faults/%.so: tests/faults/%.c
-	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -shared -fPIC -o $@ $<
 $(BUILD)/everything.a: $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
 	@rm -f $@
 	$(AR) rcs $@ $^
@@ -71,6 +67,10 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/everything.a
 $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
+# Preloaded into programs under test, so never built for a sanitizer themselves.
+$(BUILD)/faults/%.so: tests/faults/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -g -shared -fPIC -o $@ $<
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -110,7 +110,7 @@ test: etc/packages/build.need etc/packages/test.need
 	@$(PYTHON) tests/run.py --unit --system --operator --container $(BUILD) $(BUILD)/asan
 unit: units
 	@$(PYTHON) tests/run.py --unit $(BUILD)
-system: all
+system: all faults
 	@$(PYTHON) tests/run.py --system $(BUILD)
 operator container: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) all faults
@@ -121,7 +121,7 @@ sanitize: sanitized
 units: $(UNITS)
 faults: $(FAULTS)
 sanitized:
-	@$(MAKE) $(SUB) BUILD=$(BUILD)/asan UI=$(UI) CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units
+	@$(MAKE) $(SUB) BUILD=$(BUILD)/asan UI=$(UI) CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units faults
 
 # Long: each target SECONDS= seconds (or one, TARGET=csv), going on from the corpus in the tree and what was found before.
 fuzz: etc/packages/build.need etc/packages/test.need
@@ -130,7 +130,7 @@ fuzz: etc/packages/build.need etc/packages/test.need
 fuzzers:
 	@$(MAKE) $(SUB) BUILD=$(BUILD)/fuzz UI=$(UI) CC=clang CFLAGS='$(FUZZED)' HARDEN=-fPIE fuzz-targets
 fuzz-targets: $(FUZZERS)
-.PHONY: faults fuzz fuzzers fuzz-targets
+.PHONY: fuzz fuzzers fuzz-targets
 
 bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant

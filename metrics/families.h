@@ -141,6 +141,8 @@
 	  "Worker processes by state; missing is a worker that died and has no successor yet.") \
 	X(restarts, COUNTER, COMPUTED, "", "akin_worker_restarts_total", "reason", \
 	  "Workers that ended without being asked to and were replaced, by how they ended.") \
+	X(upgrade_failures, COUNTER, COMPUTED, "", "akin_upgrade_failures_total", "", \
+	  "New masters that were started by SIGUSR2 and did not get to serve; the old one went on.") \
 	X(unanswered, COUNTER, COMPUTED, "", "akin_requests_unanswered_total", "", \
 	  "HTTP requests that were in the hands of a worker when it died; some may have been answered.") \
 	X(worker_requests, COUNTER, COMPUTED, "", "akin_worker_requests_total", "worker", \

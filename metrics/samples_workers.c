@@ -84,12 +84,15 @@ void samples_workers(struct page *p)
 
 void samples_restarts(struct page *p)
 {
-	static const char *const reason[] = {[END_EXIT] = "exit", [END_SIGNAL] = "signal", [END_KILLED] = "killed"};
+	static const char *const reason[] = {[END_EXIT] = "exit", [END_SIGNAL] = "signal", [END_KILLED] = "killed",
+					     [END_HUNG] = "hung"};
 	_Static_assert(sizeof reason / sizeof *reason == ENDS, "a name for each");
 
 	for (unsigned i = 0; i < ENDS; i++)
 		page_value_by(p, "reason", reason[i], LOAD(p->board->head->restarts[i]));
 }
+
+void samples_upgrade_failures(struct page *p) { page_value(p, LOAD(p->board->head->upgrade_failures)); }
 
 void samples_unanswered(struct page *p) { page_value(p, LOAD(p->board->head->unanswered)); }
 

@@ -15,6 +15,7 @@
 #include "provenance.h"
 #include "report.h"
 #include "similarity.h"
+#include "../shm/json_text.h"
 #include "../shm/model_file.h"
 
 /* All there is of a model before it is bytes. Each part is zero until its step is done. */
@@ -105,7 +106,7 @@ static bool write_model(struct build *b, struct fault *why)
 	const struct interactions *x = &b->interactions;
 	uint32_t items = x->side[AXIS_ITEM].n;
 	double begun = clock_seconds();
-	char *provenance = json_dumps(b->provenance, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	char *provenance = json_text(b->provenance, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
 	struct model_part part[SECTIONS];
 
 	progress_phase(&b->progress, "writing");

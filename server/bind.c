@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -74,6 +75,34 @@ int bind_listener(const struct settings *s, char where[BIND_WHERE], struct fault
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+static bool same_address(const union address *a, const union address *b)
+{
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	if (a->any.sa_family == AF_INET)
+		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr && (!b->v4.sin_port || a->v4.sin_port == b->v4.sin_port);
+	return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof a->v6.sin6_addr) == 0 &&
+	       (!b->v6.sin6_port || a->v6.sin6_port == b->v6.sin6_port);
+}
+
+bool bind_adopt(int fd, const struct settings *s, char where[BIND_WHERE])
+{
+	union address is, wanted;
+	socklen_t len = sizeof is;
+
+	read_address(s, &wanted);
+	memset(&is, 0, sizeof is);
+	if (getsockname(fd, &is.any, &len) != 0 || !same_address(&is, &wanted))
+		return false;
+	int flags = fcntl(fd, F_GETFL);
+
+	/* listen() again, since the length of the queue may have been set anew */
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || listen(fd, (int)s->backlog) != 0)
+		return false;
+	write_where(s, &is, where);
+	return true;
 }
 
 static bool listens_on(int fd, int port)

@@ -2,12 +2,18 @@
 #ifndef AKIN_BIND_H
 #define AKIN_BIND_H
 
+#include <stdbool.h>
+
 #include "settings.h"
 
 /* Bind and listen as the settings say. Returns the descriptor, or -1. where, of BIND_WHERE bytes, becomes the
  * address as a URL has it, with the port that was really taken: "127.0.0.1:8000", "[::1]:8000". */
 #define BIND_WHERE 80		/* as BOARD_WHERE */
 int bind_listener(const struct settings *s, char where[BIND_WHERE], struct fault *why);
+
+/* Is fd, a listening socket that another process has made, on the address that the settings name? Then it is made fit
+ * for use as if bind_listener() had returned it. */
+bool bind_adopt(int fd, const struct settings *s, char where[BIND_WHERE]);
 
 /* This process's descriptor, other than but, that listens on 127.0.0.1 at this port, or -1. */
 int bind_find_loopback(int port, int but);

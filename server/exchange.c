@@ -10,9 +10,7 @@
 #include "exchange.h"
 
 #include <civetweb.h>
-#include <stddef.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "accept.h"
 #include "log.h"
@@ -76,13 +74,11 @@ static bool send_rest(struct mg_connection *c, struct seat *seat, struct text re
 	return true;
 }
 
-static bool is_head(const char *method) { return method && strcmp(method, "HEAD") == 0; }
-
 /* Send what serve() has left in the seat; *keep becomes false when that fails. Returns its status. */
 static int send_answer(struct mg_connection *c, struct seat *seat, const char *method, bool *keep)
 {
 	struct answer *a = &seat->serve.answer;
-	bool head = is_head(method);
+	bool head = method && strcmp(method, "HEAD") == 0;
 	size_t len;
 	const char *message = answer_message(a, *keep, head, &len);
 	int status = answer_status(a);
@@ -158,18 +154,15 @@ int exchange_request(struct mg_connection *c)
 	return status;
 }
 
-/* A message this short fits into the kernel's buffer, which is empty but for earlier answers; else it is lost. */
-void exchange_unseen(struct intake *in)
+/* A request that was handed on and did not come back as one. */
+static void answer_lost(struct mg_connection *c, const char *method)
 {
-	struct seat *seat = (struct seat *)(void *)((char *)in - offsetof(struct seat, intake));
-	size_t len;
+	struct seat *seat = mg_get_thread_pointer(c);
+	bool keep = false;
 
 	mark_begun(seat);
-	serve_refused(&seat->serve, in->head.method, 500, "Internal Server Error");
-	const char *message = answer_message(&seat->serve.answer, false, is_head(in->head.method), &len);
-
-	send(seat->wait.fd, message, len, MSG_NOSIGNAL);
-	serve_sent(&seat->serve);
+	serve_refused(&seat->serve, method, 500, "Internal Server Error");
+	send_answer(c, seat, method, &keep);
 	mark_done(seat);
 }
 
@@ -177,12 +170,23 @@ void exchange_unseen(struct intake *in)
 int exchange_refusal(struct mg_connection *c, int status, const char *message)
 {
 	struct seat *seat = mg_get_thread_pointer(c);
-	bool keep = false;
 
 	log_line(LOG_ERROR, "civetweb refused a request with %d: %s", status, message);
-	mark_begun(seat);
-	serve_refused(&seat->serve, NULL, 500, "Internal Server Error");
-	send_answer(c, seat, NULL, &keep);
-	mark_done(seat);
+	intake_seen(&seat->intake);
+	answer_lost(c, NULL);
 	return 0;
+}
+
+/* In handle_request() it copies the path first, and without memory for that it does nothing at all: the client would wait
+ * for ever, or take the answer to its next request for this one's. */
+void exchange_ended(const struct mg_connection *c, int status)
+{
+	struct seat *seat = mg_get_thread_pointer(c);
+
+	(void)status;
+	if (!seat->intake.handed)
+		return;
+	log_line(LOG_ERROR, "no memory to answer a request");
+	intake_seen(&seat->intake);
+	answer_lost((struct mg_connection *)(uintptr_t)c, seat->intake.head.method);	/* this thread's own */
 }

@@ -29,8 +29,8 @@ void exchange_open(const struct settings *s, struct board *b);
 int exchange_request(struct mg_connection *c);
 int exchange_refusal(struct mg_connection *c, int status, const char *message);
 
-/* The seat's intake tells: civetweb had no memory for the request in hand. It is answered with 500. */
-void exchange_unseen(struct intake *in);
+/* civetweb's end_request: if it gave up on a request by itself, that is answered with a 500 and a close. */
+void exchange_ended(const struct mg_connection *c, int status);
 
 /* From now on, every answer closes its connection. */
 void exchange_drain(void);

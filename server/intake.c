@@ -121,28 +121,15 @@ static bool read_head(struct intake *in, int fd)
 	return true;
 }
 
-/* civetweb had no memory to pass the last request on: handle_request() copies the path and returns when it can't. Who
- * sent it is told, by exchange.c. */
-static ssize_t give_back(struct intake *in)
-{
-	in->handed = false;
-	if (in->unseen)
-		in->unseen(in);
-	in->body_over = false;
-	return 0;
-}
-
-/* room is at least civetweb's least buffer, 1024 bytes. What had a body that was not read through is the last of its
- * connection. */
+/* room is at least civetweb's least buffer, 1024 bytes. What civetweb did not pass on, and what had a body that was not
+ * read through, is the last of its connection. */
 ssize_t recv(int fd, void *into, size_t room, int flags)
 {
 	struct intake *in = mine;
 
 	if (!in)
 		return recvfrom(fd, into, room, flags, NULL, NULL);
-	if (in->handed)
-		return give_back(in);
-	if (!in->body_over || !read_head(in, fd))
+	if (in->handed || !in->body_over || !read_head(in, fd))
 		return 0;
 	in->handed = true;
 	memcpy(into, stand_in, sizeof stand_in - 1);

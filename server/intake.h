@@ -28,7 +28,6 @@ struct intake {
 	bool first;			/* no request was read yet */
 	bool timed;			/* the deadline in force is that of the request in hand */
 	bool handed;			/* civetweb has been given a request that exchange.c has not seen yet */
-	void (*unseen)(struct intake *in); /* called when exchange.c will not see it; NULL: nobody is */
 	int status;			/* of a body that can't be read: as in struct head; else 0 */
 	const char *reason;
 };

@@ -53,6 +53,7 @@
 static const struct settings *settings;
 static struct counters *counters;	/* this worker's; NULL: nothing is counted */
 static struct seat *seats;
+static pthread_key_t thread_end;	/* calls on_thread_end() */
 static _Atomic uint32_t seats_taken;
 static sem_t up;			/* one for every thread that has started */
 
@@ -129,6 +130,15 @@ static void take_over_placeholder(const struct mg_context *context)
 	}
 }
 
+/* civetweb's threads go on as long as the process, but one that gets no memory for a head goes before its first connection,
+ * and nobody hears of it. A worker without all its threads is to be replaced. */
+static void on_thread_end(void *seat)
+{
+	(void)seat;
+	log_line(LOG_ERROR, "can't serve: one of %u threads had no memory to start", settings->threads);
+	_exit(1);
+}
+
 static void *on_thread(const struct mg_context *context, int type)
 {
 	struct seat *seat = NULL;
@@ -138,6 +148,7 @@ static void *on_thread(const struct mg_context *context, int type)
 	} else if (type == 1) {
 		seat = &seats[atomic_fetch_add(&seats_taken, 1)];
 		waiting_as(&seat->wait);
+		pthread_setspecific(thread_end, seat);
 		intake_as(&seat->intake);
 	}
 	sem_post(&up);
@@ -155,10 +166,10 @@ static bool all_up(struct fault *why)
 	if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 2 && tasks.st_nlink - 2 < want)
 		return fault_set(why, "only %lu of %u threads could be started", (unsigned long)tasks.st_nlink - 3,
 				 settings->threads);
-	clock_gettime(CLOCK_REALTIME, &deadline);
+	clock_gettime(CLOCK_MONOTONIC, &deadline);	/* the other clock may be set meanwhile */
 	deadline.tv_sec += START_MS / 1000;
 	for (uint32_t i = 0; i < settings->threads + 1; i++) {
-		while (sem_timedwait(&up, &deadline) != 0) {
+		while (sem_clockwait(&up, CLOCK_MONOTONIC, &deadline) != 0) {
 			if (errno != EINTR)
 				return fault_set(why, "only %u of %u threads came up in %d s", atomic_load(&seats_taken),
 						 settings->threads, START_MS / 1000);
@@ -173,13 +184,13 @@ static bool prepare(struct fault *why)
 	size_t size = settings->threads * sizeof *seats;
 
 	seats = aligned_alloc(64, size);
-	if (!seats || sem_init(&up, 0, 0) != 0 || pthread_attr_init(&attributes) != 0)
+	if (!seats || sem_init(&up, 0, 0) != 0 || pthread_key_create(&thread_end, on_thread_end) != 0 ||
+	    pthread_attr_init(&attributes) != 0)
 		return fault_errno(why, "can't prepare %u threads", settings->threads);
 	memset(seats, 0, size);
 	for (uint32_t i = 0; i < settings->threads; i++) {
 		if (!intake_open(&seats[i].intake, &seats[i].wait, settings))
 			return fault_errno(why, "can't prepare %u threads", settings->threads);
-		seats[i].intake.unseen = exchange_unseen;
 	}
 	if (pthread_attr_setstacksize(&attributes, STACK) != 0 || pthread_setattr_default_np(&attributes) != 0)
 		log_line(LOG_DEBUG, "threads keep the system's size of stack");
@@ -187,10 +198,26 @@ static bool prepare(struct fault *why)
 	return true;
 }
 
+/* civetweb copies every option. One that it has no memory for it leaves out, or takes its own default for it, in silence:
+ * addresses, limits and paths would be others than those that were asked for. */
+static bool options_hold(const struct mg_context *context, const char *const *asked, struct fault *why)
+{
+	for (const struct mg_option *o = mg_get_valid_options(); o->name; o++) {
+		const char *want = o->default_value ? o->default_value : "", *has = mg_get_option(context, o->name);
+
+		for (size_t i = 0; asked[i]; i += 2)
+			want = strcmp(asked[i], o->name) == 0 ? asked[i + 1] : want;
+		if (!has || strcmp(has, want) != 0)
+			return fault_set(why, "civetweb had no memory for its option %s", o->name);
+	}
+	return true;
+}
+
 bool listener_start(const struct settings *s, int socket, struct board *b, struct fault *why)
 {
 	static const struct mg_callbacks callbacks = {
 		.begin_request = exchange_request,
+		.end_request = exchange_ended,
 		.http_error = exchange_refusal,
 		.init_connection = on_begin,
 		.connection_closed = on_closed,
@@ -228,9 +255,11 @@ bool listener_start(const struct settings *s, int socket, struct board *b, struc
 	if (counters)
 		counters_more(&counters->threads, s->threads);	/* all, or this worker ends */
 	mg_init_library(0);
-	if (!mg_start(&callbacks, NULL, options))
+	const struct mg_context *context = mg_start(&callbacks, NULL, options);
+
+	if (!context)
 		return fault_set(why, "civetweb can't start %u threads", s->threads);
-	if (!all_up(why))
+	if (!options_hold(context, options, why) || !all_up(why))
 		return false;
 	close(inherited);	/* civetweb's number has it now */
 	return true;

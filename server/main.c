@@ -11,6 +11,7 @@
 #include "privilege.h"
 #include "status.h"
 #include "trial.h"
+#include "upgrade.h"
 
 static int refuse(const struct fault *why)
 {
@@ -72,6 +73,7 @@ int main(int argc, char **argv)
 	struct fault why = {""};
 	int status;
 
+	upgrade_remember(argv);
 	if (!options_parse(&options, argc, argv, &status))	/* it has said what there was to say */
 		return status;
 	if (options.check_only && options.foreign[0])

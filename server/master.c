@@ -22,7 +22,9 @@
 #include "clock.h"
 #include "keys.h"
 #include "log.h"
+#include "notify.h"
 #include "privilege.h"
+#include "upgrade.h"
 
 _Static_assert(BOARD_WHERE == BIND_WHERE, "one is copied to the other");
 
@@ -71,7 +73,21 @@ static bool open_memory(struct master *m, struct fault *why)
 		return false;
 	snprintf(m->board.head->release, sizeof m->board.head->release, "%s", AKIN_VERSION);
 	m->board.head->counting = m->settings->metrics == METRICS_ON;
+	atomic_store(&m->board.head->predecessor, upgrade_predecessor());
+	atomic_store(&m->board.head->shared, upgrade_predecessor() != 0);
 	return reload_open(&m->reload, m->settings, &m->board, &m->workers, why);
+}
+
+/* The one that was handed over, or a new one. */
+static bool open_listener(struct master *m, struct fault *why)
+{
+	m->listener = upgrade_listener(m->settings, m->where);
+	if (m->listener >= 0)
+		log_line(LOG_INFO, "the socket of %s was handed over by process %d", m->where, (int)getppid());
+	else
+		m->listener = bind_listener(m->settings, m->where, why);
+	upgrade_unused();
+	return m->listener >= 0;
 }
 
 /* What comes behind this, the model, the keys and every request, is none of root's business. */
@@ -95,11 +111,11 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 	bool ok = privilege_prepare(s->user, why) && log_open(s->log, s->log_level, why) &&
 		  pidfile_take(&m->pidfile, s->pid_file, why);
 
-	if (ok)
+	if (ok) {
+		notify_open();
 		check_files(s);
-	if (ok)
-		m->listener = bind_listener(s, m->where, why);
-	ok = ok && m->listener >= 0 && give_up_root(why) && open_memory(m, why);
+	}
+	ok = ok && open_listener(m, why) && give_up_root(why) && open_memory(m, why);
 	if (ok)
 		memcpy(m->board.head->where, m->where, sizeof m->where);
 	if (!ok || !workers_open(&m->workers, s, &m->board, m->listener, why)) {
@@ -122,26 +138,82 @@ void master_close(struct master *m)
 
 /* Running */
 
-static void announce(struct master *m)
+static void tell_ready(const struct master *m)
 {
 	const struct generation *g = &m->reload.generation;
 
-	if (m->announced || workers_in(&m->workers, WORKER_SERVING) == 0)
+	notify_ready("serving generation %llu on %s with %u workers: %u items, %u customers%s", (unsigned long long)g->number,
+		     m->where, m->workers.count, g->items, g->customers,
+		     atomic_load(&m->board.head->last_reload_ok) ? "" : "; the last reload failed");
+}
+
+/* Once some serve the log says so; once all do, those who wait for it are told. */
+static void announce(struct master *m)
+{
+	const struct generation *g = &m->reload.generation;
+	uint32_t serving = m->ready ? 0 : workers_in(&m->workers, WORKER_SERVING);
+
+	if (!m->ready && serving == m->workers.count) {
+		m->ready = true;
+		upgrade_serves();
+		tell_ready(m);
+	}
+	if (m->announced || serving == 0)
 		return;
 	m->announced = true;
 	log_line(LOG_INFO, "listening on http://%s with %u workers of %u threads, generation %llu: %u items, %u customers",
 		 m->where, m->workers.count, m->settings->threads, (unsigned long long)g->number, g->items, g->customers);
 }
 
+/* Handing over: see upgrade.h */
+
+/* A successor that ends while this master stops as well was told to. */
+static void upgrade_failed(struct master *m, const struct fault *why)
+{
+	struct fault no_name;
+
+	if (!pidfile_back(&m->pidfile, &no_name))
+		log_line(LOG_ERROR, "%s", no_name.text);
+	if (m->workers.stopping)
+		return;
+	atomic_store(&m->board.head->shared, 0);
+	atomic_fetch_add(&m->board.head->upgrade_failures, 1);
+	log_line(LOG_ERROR, "the upgrade failed, this master goes on: %s", why->text);
+	notify_status("the upgrade failed, this master goes on: %s", why->text);
+}
+
+static void upgrade(struct master *m)
+{
+	uint32_t ms = m->settings->upgrade_timeout_ms;
+	struct fault why = {""};
+
+	if (!upgrade_allowed(&why)) {
+		log_line(LOG_ERROR, "SIGUSR2: no upgrade: %s", why.text);
+		return;
+	}
+	atomic_store(&m->board.head->shared, 1);
+	if (!pidfile_aside(&m->pidfile, &why) || !upgrade_start(&m->listener, 1, ms, &why)) {
+		upgrade_failed(m, &why);
+		return;
+	}
+	log_line(LOG_INFO, "SIGUSR2: process %d is started to take over, and has %u ms to serve", (int)upgrade_successor(), ms);
+	notify_status("process %d is started to take over", (int)upgrade_successor());
+}
+
 /* The dead, whoever they were. */
 static void reap(struct master *m)
 {
+	struct fault why = {""};
 	int status;
 	pid_t pid;
 
 	while ((pid = workers_reap(&m->workers, &status)) > 0) {
-		if (!reload_ended(&m->reload, pid, status))
+		if (pid == upgrade_successor()) {
+			upgrade_ended(status, &why);
+			upgrade_failed(m, &why);
+		} else if (!reload_ended(&m->reload, pid, status)) {
 			log_line(LOG_DEBUG, "process %d was reaped, which is nobody's", (int)pid);
+		}
 	}
 }
 
@@ -175,33 +247,53 @@ static int64_t patience(const struct master *m)
 
 	if (m->settings->metrics == METRICS_ON && (ms < 0 || ms > PROCESS_PROPORTIONAL_MS))
 		ms = PROCESS_PROPORTIONAL_MS;
-	if (!m->announced && (ms < 0 || ms > LOOK_MS) && workers_in(&m->workers, WORKER_STARTING) > 0)
+	int64_t alive = notify_due();
+
+	if (alive >= 0 && (ms < 0 || ms > alive) && workers_in(&m->workers, WORKER_SERVING) > 0)
+		ms = alive;
+	bool looks = upgrade_successor() || ((!m->ready || alive >= 0) && workers_in(&m->workers, WORKER_STARTING) > 0);
+
+	if (looks && (ms < 0 || ms > LOOK_MS))
 		ms = LOOK_MS;
 	return ms;
 }
 
-/* SIGTERM and SIGINT hurry; SIGQUIT has time. Returns when no worker is left. */
+/* The door is shut; unless another master stands in it, for whom it stays as it is. */
+static void shut(struct master *m)
+{
+	if (upgrade_successor()) {	/* it is to end as well */
+		kill(upgrade_successor(), SIGTERM);
+		atomic_store(&m->board.head->shared, 0);
+	}
+	atomic_store(&m->board.head->draining, 1);
+	/* The queue grows no more (clients' SYNs are dropped, and come again in a second), so that workers can empty
+	 * it, and no connection is reset that had been let in. Should it fail, a few may be. */
+	if (!atomic_load(&m->board.head->shared) && listen(m->listener, 0) != 0)
+		log_line(LOG_DEBUG, "the queue of new connections stays open: %s", strerror(errno));
+	workers_stop(&m->workers);
+}
+
+/* SIGTERM and SIGINT hurry; SIGQUIT has time, and so has who has handed over. Returns when no worker is left. */
 static void drain(struct master *m, int number)
 {
-	bool hurried = number != SIGQUIT;
+	bool hurried = number == SIGTERM || number == SIGINT;
 	uint32_t allowed = hurried ? m->settings->stop_timeout_ms : m->settings->drain_timeout_ms;
 	int64_t began = clock_ms(), deadline = began + allowed;
 	uint32_t workers = workers_alive(&m->workers);
 
 	log_line(LOG_INFO, "SIG%s: stopping, %u workers have %u ms to drain", sigabbrev_np(number), workers, allowed);
-	atomic_store(&m->board.head->draining, 1);
-	/* The queue grows no more (clients' SYNs are dropped, and come again in a second), so that workers can empty
-	 * it, and no connection is reset that had been let in. Should it fail, a few may be. */
-	if (listen(m->listener, 0) != 0)
-		log_line(LOG_DEBUG, "the queue of new connections stays open: %s", strerror(errno));
-	workers_stop(&m->workers);
+	notify_stopping("%u workers drain", workers);
+	shut(m);
 	reload_stop(&m->reload);
-	while (workers_alive(&m->workers) > 0) {
-		int64_t left = deadline - clock_ms();
+	while (workers_alive(&m->workers) > 0 || upgrade_successor()) {
+		int64_t left = deadline - clock_ms(), alive = notify_alive();
 
-		if (left <= 0)
+		if (left <= 0) {
 			workers_kill(&m->workers);
-		switch (next_signal(left > 0 ? left : LOOK_MS)) {
+			upgrade_kill();
+			left = LOOK_MS;
+		}
+		switch (next_signal(alive >= 0 && alive < left ? alive : left)) {
 		case SIGCHLD:
 			reap(m);
 			break;
@@ -232,25 +324,88 @@ static void tell_memory(struct master *m)
 	m->memory_due = now + PROCESS_PROPORTIONAL_MS;
 }
 
+/* A watchdog that bites ends the service and starts it anew. That helps when the master hangs, and when no worker serves
+ * for as long as its patience is; so this is when it is not fed. */
+static void feed(const struct master *m)
+{
+	if (notify_due() == 0 && workers_in(&m->workers, WORKER_SERVING) > 0)
+		notify_alive();
+}
+
+/* The successor serves. */
+static void hand_over(struct master *m, pid_t successor, bool elsewhere)
+{
+	if (elsewhere)
+		atomic_store(&m->board.head->shared, 0);
+	log_line(LOG_INFO, "process %d serves now", (int)successor);
+	notify_successor(successor, "serving; taken over from process %d", (int)getpid());
+	drain(m, SIGUSR2);
+}
+
+/* True: the successor has taken over, and this master is done. */
+static bool watch_upgrade(struct master *m)
+{
+	pid_t successor = upgrade_successor();
+	enum upgrade_is how = upgrade_look();
+
+	if (how == UPGRADE_LATE)
+		log_line(LOG_WARN, "process %d does not serve in time and is killed", (int)successor);
+	if (how == UPGRADE_SERVES || how == UPGRADE_SERVES_ELSEWHERE)
+		hand_over(m, successor, how == UPGRADE_SERVES_ELSEWHERE);
+	return how == UPGRADE_SERVES || how == UPGRADE_SERVES_ELSEWHERE;
+}
+
+/* kind RELOAD_NONE: back to the previous generation. */
+static void reload(struct master *m, enum reload_kind kind)
+{
+	if (m->ready)
+		notify_reloading();
+	m->reloading = true;
+	if (kind == RELOAD_NONE) {
+		reload_roll_back(&m->reload);
+	} else {
+		keys_renew(m->settings, &m->board);
+		reload_ask(&m->reload, kind);
+	}
+}
+
+static void tell_reloaded(struct master *m)
+{
+	if (!m->reloading || !m->ready || reload_busy(&m->reload))
+		return;
+	m->reloading = false;
+	tell_ready(m);
+}
+
 int master_run(struct master *m)
 {
 	for (;;) {
 		workers_tend(&m->workers);
 		tell_memory(m);
 		announce(m);
+		tell_reloaded(m);
+		feed(m);
+		if (watch_upgrade(m))
+			return m->workers.killed ? 1 : 0;
+		if (upgrade_alone(m->settings->pid_file)) {
+			atomic_store(&m->board.head->shared, 0);
+			atomic_store(&m->board.head->predecessor, 0);
+		}
 		int number = next_signal(patience(m));
 
 		if (number == SIGRTMIN)			/* no constants, so no cases */
-			reload_ask(&m->reload, RELOAD_FORCED);
+			reload(m, RELOAD_FORCED);
 		else if (number == SIGRTMIN + 1)
-			reload_roll_back(&m->reload);
+			reload(m, RELOAD_NONE);
 		switch (number) {
 		case SIGCHLD:
 			reap(m);
 			break;
 		case SIGHUP:
-			keys_renew(m->settings, &m->board);
-			reload_ask(&m->reload, RELOAD_CHECKED);
+			reload(m, RELOAD_CHECKED);
+			break;
+		case SIGUSR2:
+			upgrade(m);
 			break;
 		case SIGUSR1:
 			reopen_log(m);

@@ -18,6 +18,8 @@ struct master {
 	struct workers workers;
 	int64_t memory_due;		/* ms; when its share of memory is told again */
 	bool announced;			/* the log has said that it serves */
+	bool reloading;			/* and who waits for that is to be told when it is over */
+	bool ready;			/* all workers have served, and who waits for that was told */
 };
 
 /* Open everything but the workers: log, pid file, socket; then, as the setting `user`, board, keys, model. s is borrowed

@@ -1,10 +1,7 @@
 /* pages.c - small pages about the service itself. Called by serve.c; fails only as answers do. */
 #include "pages.h"
 
-#include <jansson.h>
-#include <stdlib.h>
 #include <time.h>
-
 
 void page_root(struct answer *a) { answer_text(a, "{\"status\":\"ok\"}"); }
 
@@ -15,6 +12,9 @@ void page_readyz(struct answer *a, const struct board *b, const struct packed *p
 	const struct board_slot *own = board_own(b);
 	bool draining = atomic_load_explicit(&b->head->draining, memory_order_relaxed) ||
 			atomic_load_explicit(&own->state, memory_order_relaxed) == WORKER_DRAINING;
+
+	/* While another master takes over, the service is ready, whoever of the two is asked. */
+	draining = draining && !atomic_load_explicit(&b->head->shared, memory_order_relaxed);
 
 	if (!p || draining) {
 		a->status = 503;
@@ -42,17 +42,6 @@ static void write_time(struct answer *a, int64_t seconds, const char *zone)
 	answer_text(a, text);
 	answer_text(a, zone);
 	answer_text(a, "\"");
-}
-
-/* The model's own account of where it comes from, written again so that a broken one cannot break the page. */
-static void write_provenance(struct answer *a, struct text provenance)
-{
-	json_t *object = json_loadb(provenance.at, provenance.len, 0, NULL);
-	char *text = json_is_object(object) ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
-
-	answer_text(a, text ? text : "null");
-	free(text);
-	json_decref(object);
 }
 
 static void write_count(struct answer *a, const char *key, uint64_t v)
@@ -92,6 +81,6 @@ void page_model(struct answer *a, const struct packed *p)
 	write_count(a, "},\"model_bytes\":", m->head->size);
 	write_count(a, ",\"segment_bytes\":", p->head->size);
 	answer_text(a, ",\"provenance\":");
-	write_provenance(a, m->provenance);
+	answer_bytes(a, m->provenance.at, m->provenance.len);	/* a JSON object, verified before it was published */
 	answer_text(a, "}");
 }

@@ -82,6 +82,40 @@ bool pidfile_take(struct pidfile *p, const char *path, struct fault *why)
 	return true;
 }
 
+bool pidfile_aside(struct pidfile *p, struct fault *why)
+{
+	char aside[sizeof p->path];
+
+	if (!p->path[0])
+		return true;
+	snprintf(aside, sizeof aside, "%.*s" PIDFILE_ASIDE, PATH_MAX - 1, p->path);
+	if (rename(p->path, aside) != 0)
+		return fault_errno(why, "%s: can't rename the pid file to %s", p->path, aside);
+	memcpy(p->path, aside, sizeof aside);
+	p->aside = true;
+	return true;
+}
+
+bool pidfile_back(struct pidfile *p, struct fault *why)
+{
+	char path[sizeof p->path];
+
+	if (!p->aside)
+		return true;
+	snprintf(path, sizeof path, "%.*s", (int)(strlen(p->path) - strlen(PIDFILE_ASIDE)), p->path);
+	pid_t other = pidfile_holder(path, why);
+
+	if (other > 0)
+		fault_set(why, "%s: process %d holds this pid file now", path, (int)other);
+	if (other != 0)
+		return false;
+	if (rename(p->path, path) != 0)
+		return fault_errno(why, "%s: can't rename the pid file back to %s", p->path, path);
+	memcpy(p->path, path, sizeof path);
+	p->aside = false;
+	return true;
+}
+
 pid_t pidfile_holder(const char *path, struct fault *why)
 {
 	struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

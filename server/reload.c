@@ -10,8 +10,8 @@
  * The loader leaves its result in a page that both have, and a segment that nobody knows of; the master publishes it. If
  * it dies before, or is killed (its master's death does that, too), there is no result, and the segment is removed.
  *
- * A load that found too little memory while a generation is kept for a rollback is tried once more without that: to be
- * up to date matters more. A reload that fails changes nothing else but the figures. */
+ * A load that found too little memory while a generation is kept for a rollback is tried once more without that, if that
+ * may help: to be up to date matters more. A reload that fails changes nothing else but the figures. */
 #include "reload.h"
 
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,10 +164,20 @@ static void succeed(struct reload *r)
 	tell_published(&made);
 }
 
+/* Would the file have room in /dev/shm, if what is kept for a rollback were gone? Packed it is larger; this is only not to
+ * give the way back up for nothing. */
+static bool room_without_previous(const struct reload *r)
+{
+	uint64_t room = segment_room(), kept = atomic_load(&r->board->head->previous_bytes);
+	struct stat st;
+
+	return stat(r->settings->model, &st) == 0 && (room > UINT64_MAX - kept || (uint64_t)st.st_size <= room + kept);
+}
+
 /* Room for the next generation is worth more than the way back. */
 static bool again_with_more_room(struct reload *r)
 {
-	if (r->load->result != RELOAD_NO_MEMORY || atomic_load(&r->board->head->previous) == 0)
+	if (r->load->result != RELOAD_NO_MEMORY || atomic_load(&r->board->head->previous) == 0 || !room_without_previous(r))
 		return false;
 	log_line(LOG_WARN, "generation %llu, kept for a rollback, gives way to the next one: %s",
 		 (unsigned long long)r->previous.number, r->load->why.text);

@@ -33,6 +33,9 @@ bool reload_ended(struct reload *r, pid_t pid, int status);
 /* Serve the previous generation again, at once. A load that runs, and one that waits for it, come to nothing. */
 void reload_roll_back(struct reload *r);
 
+/* Is a load under way? */
+static inline bool reload_busy(const struct reload *r) { return r->loader != 0; }
+
 /* The service ends: end the loader, and start none any more. */
 void reload_stop(struct reload *r);
 

@@ -54,6 +54,7 @@ static const struct row rows[] = {
 	N(workers,		"0", 0, 64,			"worker processes; 0: one a core"),
 	N(threads,		"256", 1, 4096,			"threads, and connections served, per worker"),
 	N(respawn_max_ms,	"10000", 100, 600000,		"longest wait before a failing worker is replaced"),
+	N(worker_hung_ms,	"10000", 0, 600000,		"silence after which a worker is replaced; 0: never"),
 	N(open_files,		"0", 0, 1048576,		"open descriptors per process; 0: the hard limit"),
 	N(keep_alive_ms,	"5000", 0, 3600000,		"idle time of a kept connection; 0: none are kept"),
 	N(request_timeout_ms,	"10000", 100, 3600000,		"time for a request to arrive"),
@@ -63,6 +64,7 @@ static const struct row rows[] = {
 	N(max_body_bytes,	"65536", 0, 1048576,		"longest request body that is read"),
 	N(stop_timeout_ms,	"8000", 0, 3600000,		"longest drain after SIGTERM"),
 	N(drain_timeout_ms,	"30000", 0, 3600000,		"longest drain after SIGQUIT"),
+	N(upgrade_timeout_ms,	"60000", 100, 3600000,		"time for a new master to serve after SIGUSR2"),
 	W(metrics,		"on", "on|off",			"whether requests are counted and /metrics is served"),
 	I(metrics_namespace,	"",				"first part of the names of the http_ families"),
 	I(metrics_subsystem,	"",				"second part of the names of the http_ families"),
@@ -279,6 +281,8 @@ bool settings_check(const struct settings *s, struct fault *why)
 {
 	if (s->default_n > s->max_n)
 		return fault_set(why, "default_n must be at most max_n, %u, not %u", s->max_n, s->default_n);
+	if (s->worker_hung_ms > 0 && s->worker_hung_ms < 1000)
+		return fault_set(why, "worker_hung_ms must be 0 or at least 1000, not %u", s->worker_hung_ms);
 	return true;
 }
 

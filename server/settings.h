@@ -43,6 +43,7 @@ struct settings {
 	uint32_t workers;		/* 0: one a core */
 	uint32_t threads;		/* per worker */
 	uint32_t respawn_max_ms;	/* longest wait before a worker that keeps dying early is replaced */
+	uint32_t worker_hung_ms;	/* a worker silent for so long is killed and replaced; 0: never */
 	uint32_t open_files;		/* 0: as many as the hard limit allows */
 	/* how long, how much */
 	uint32_t keep_alive_ms;		/* idle time of a kept connection; 0: none are kept */
@@ -53,6 +54,7 @@ struct settings {
 	uint32_t max_body_bytes;	/* a body larger than this is refused */
 	uint32_t stop_timeout_ms;	/* SIGTERM: longest drain */
 	uint32_t drain_timeout_ms;	/* SIGQUIT: longest drain */
+	uint32_t upgrade_timeout_ms;	/* SIGUSR2: for the new master to serve */
 	/* metrics */
 	enum metrics metrics;
 	char metrics_namespace[49];	/* "": none; the two make the prefix of the http_ families */

@@ -18,6 +18,7 @@
 #include "../metrics/process.h"
 #include "child.h"
 #include "clock.h"
+#include "heartbeat.h"
 #include "listener.h"
 #include "log.h"
 #include "pin.h"
@@ -75,15 +76,20 @@ static int open_signals(void)
 	return fd;
 }
 
+/* What fails here is tried again with every tick, and told once. */
 static void adopt(struct board *b)
 {
+	static uint64_t told;
 	struct fault why;
-	uint64_t before = atomic_load(&board_own(b)->generation);
+	uint64_t before = atomic_load(&board_own(b)->generation), wanted = atomic_load(&b->head->generation);
 
 	pin_retire(b);
-	if (!pin_adopt(b, &why))
-		log_line(LOG_ERROR, "generation %llu goes on here: %s", (unsigned long long)before, why.text);
-	else if (atomic_load(&board_own(b)->generation) != before)
+	if (!pin_adopt(b, &why)) {
+		if (told != wanted)
+			log_line(LOG_ERROR, "generation %llu goes on here: %s; tried again each second",
+				 (unsigned long long)before, why.text);
+		told = wanted;
+	} else if (atomic_load(&board_own(b)->generation) != before)
 		log_line(LOG_DEBUG, "serving generation %llu",
 			 (unsigned long long)atomic_load(&board_own(b)->generation));
 }
@@ -126,6 +132,14 @@ static void tell_memory(const struct worker_start *w)
 		atomic_store_explicit(&c->proportional, process_proportional(), memory_order_relaxed);
 }
 
+/* What is due now and then: the sign of life; and a generation that could not be mapped when it was new. */
+static void tick(struct board *b)
+{
+	heartbeat_give(b);
+	if (atomic_load(&board_own(b)->generation) != atomic_load(&b->head->generation))
+		adopt(b);
+}
+
 /* Until told to stop. Returns whether the master is still there. */
 static bool wait_for_events(const struct worker_start *w, int signals)
 {
@@ -138,7 +152,11 @@ static bool wait_for_events(const struct worker_start *w, int signals)
 	};
 	/* Workers that have started together ask one after the other. */
 	int64_t due = clock_ms() + PROCESS_PROPORTIONAL_MS * (w->slot + 1) / board_slots(w->board);
+	uint32_t every = heartbeat_ms(w->settings);
+	int64_t tick_due = 0;
 
+	if (every == 0)
+		every = 1000;
 	for (;;) {
 		int64_t now = clock_ms();
 
@@ -146,7 +164,11 @@ static bool wait_for_events(const struct worker_start *w, int signals)
 			tell_memory(w);
 			due = now + PROCESS_PROPORTIONAL_MS;
 		}
-		if (poll(on, SOURCES, counting ? (int)(due - now) : -1) <= 0)
+		if (now >= tick_due) {
+			tick(w->board);
+			tick_due = now + every;
+		}
+		if (poll(on, SOURCES, (int)(tick_due - now)) <= 0)
 			continue;
 		if (on[LIFELINE].revents)
 			return false;
@@ -161,22 +183,26 @@ static bool wait_for_events(const struct worker_start *w, int signals)
  * itself, from the moment it is one. alone: the master goes on, and other workers with it. */
 static void drain(const struct worker_start *w, bool alone)
 {
+	/* Another master's workers listen there, too: what waits is theirs, and there is time for clients that are quiet. */
+	bool shared = atomic_load(&w->board->head->shared);
+	int64_t quiet = shared && w->settings->keep_alive_ms > QUIET_MS ? w->settings->keep_alive_ms : QUIET_MS;
 	struct pollfd lifeline = {.fd = w->lifeline, .events = POLLIN};
 	int64_t began = clock_ms(), now = began, quiet_since = began, orphan_since = INT64_MAX - LAST_MS;
 	uint64_t answers = 0;
 
 	set_state(w->board, WORKER_DRAINING);
 	listener_drain();
-	for (; listener_backlog() && now - began < BACKLOG_MS; now = clock_ms())
+	for (; !shared && listener_backlog() && now - began < BACKLOG_MS; now = clock_ms())
 		poll(NULL, 0, 1);
-	listener_shut(!alone);
+	listener_shut(!alone && !shared);
 	for (;; now = clock_ms()) {
 		struct listener_state l = listener_look();
 
+		heartbeat_give(w->board);
 		if (l.busy || l.answers != answers)
 			quiet_since = now;
 		answers = l.answers;
-		if (l.connections == 0 || now - quiet_since >= QUIET_MS || now >= orphan_since + LAST_MS)
+		if (l.connections == 0 || now - quiet_since >= quiet || now >= orphan_since + LAST_MS)
 			return;
 		if (poll(&lifeline, 1, LOOK_MS) > 0) {	/* readable for good: no more use to wait for it */
 			orphan_since = now;

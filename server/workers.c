@@ -20,6 +20,7 @@
 #include "../metrics/counters.h"
 #include "../metrics/process.h"
 #include "clock.h"
+#include "heartbeat.h"
 #include "log.h"
 #include "worker.h"
 
@@ -104,6 +105,8 @@ static void fork_worker(struct workers *w, uint32_t i)
 	}
 	p->pid = pid;
 	p->born = clock_ms();
+	p->silent_ms = 0;
+	p->hung = false;
 	atomic_store(&slot->pid, pid);
 	atomic_fetch_add(&slot->starts, 1);
 }
@@ -116,11 +119,12 @@ void workers_tend(struct workers *w)
 		if (!w->post[i].pid && w->post[i].due <= now)
 			fork_worker(w, i);
 	}
+	heartbeat_look(w);
 }
 
 int64_t workers_wait(const struct workers *w)
 {
-	int64_t now = clock_ms(), least = -1;
+	int64_t now = clock_ms(), least = heartbeat_wait(w);
 
 	for (uint32_t i = 0; i < w->count && !w->stopping; i++) {
 		const struct post *p = &w->post[i];
@@ -141,8 +145,10 @@ static void describe_end(char *text, size_t cap, int status)
 		snprintf(text, cap, "exited with status %d", WEXITSTATUS(status));
 }
 
-static enum worker_end end_of(int status)
+static enum worker_end end_of(const struct post *p, int status)
 {
+	if (p->hung)
+		return END_HUNG;
 	if (!WIFSIGNALED(status))
 		return END_EXIT;
 	return WTERMSIG(status) == SIGKILL ? END_KILLED : END_SIGNAL;
@@ -195,7 +201,7 @@ static void bury(struct workers *w, uint32_t i, int status)
 	if (asked) {
 		snprintf(next, sizeof next, "not replaced");
 	} else {
-		atomic_fetch_add(&w->board->head->restarts[end_of(status)], 1);
+		atomic_fetch_add(&w->board->head->restarts[end_of(p, status)], 1);
 		set_due(w, p, early);
 		if (p->delay)
 			snprintf(next, sizeof next, "replaced in %u ms, since it %s", p->delay,

@@ -12,6 +12,9 @@ struct post {				/* one slot's worker, as the master knows it */
 	int64_t born;			/* ms */
 	int64_t due;			/* ms; when to fork, while there is none */
 	uint32_t delay;			/* ms; the last wait before a fork, 0 after a life that was long enough */
+	uint64_t beats;			/* heartbeat.c: its signs of life when last looked at, */
+	uint32_t silent_ms;		/* how long there has been no other, */
+	bool hung;			/* and whether it was killed for that */
 };
 
 struct workers {
@@ -21,6 +24,7 @@ struct workers {
 	int lifeline[2];		/* a pipe nobody writes to: its write end lives as long as the master */
 	bool stopping;			/* the dead are not replaced */
 	bool killed;			/* some had to be */
+	int64_t looked;			/* ms; when heartbeat.c last looked */
 	uint32_t count;
 	struct post post[BOARD_MAX_SLOTS];
 };

@@ -17,7 +17,7 @@
 #include "segment.h"
 
 #define BOARD_MAGIC	"AKINBORD"
-#define BOARD_VERSION	4
+#define BOARD_VERSION	5
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
 #define BOARD_WHERE	80		/* "[::1]:8000": an address as a URL has it, with its port */
@@ -27,7 +27,8 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a locked atomic keeps its lock in o
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
 
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING };
-enum worker_end { END_EXIT, END_SIGNAL, END_KILLED, ENDS };	/* exit() | died of a signal | of SIGKILL */
+/* exit() | died of a signal | of SIGKILL | of its master's, who had no sign of life of it */
+enum worker_end { END_EXIT, END_SIGNAL, END_KILLED, END_HUNG, ENDS };
 enum reload_result { RELOAD_OK, RELOAD_UNREADABLE, RELOAD_INVALID, RELOAD_NO_MEMORY, RELOAD_GATED, RELOAD_CRASHED,
 		     RELOAD_CANCELLED, RELOAD_RESULTS };
 enum rollback_result { ROLLBACK_OK, ROLLBACK_FAILED, ROLLBACK_RESULTS };
@@ -55,12 +56,14 @@ struct board_head {
 	_Atomic uint64_t unanswered;		/* master; requests that were in the hands of a worker that died */
 	_Atomic uint64_t loader_cpu;		/* master; nanoseconds that its loaders have used */
 	_Atomic uint64_t proportional;		/* master; bytes, its own share of memory; 0: not known */
+	_Atomic uint32_t shared;		/* master; 1 while another master has the listening sockets, too */
+	_Atomic uint64_t upgrade_failures;	/* master; successors that were started and did not get to serve */
 	_Atomic uint32_t reason_turn;		/* master; odd while it writes the text below: see board_reason() */
 	char last_reload_reason[BOARD_REASON];	/* master; why the last reload failed; "": it did not */
 	struct key_table keys;			/* master; empty without API keys */
 	char release[24];			/* master; the program's version: another one's commands may read this */
 	uint32_t counters_size;			/* master; of each slot's, as that version lays them out */
-	int32_t predecessor;			/* master; the one that has started it, to take its place; 0: none */
+	_Atomic int32_t predecessor;		/* master; the one that has started it, to take its place; 0: none */
 	uint32_t counting;			/* master; 1 when requests are counted (the setting metrics) */
 	char where[BOARD_WHERE];		/* master, before the first fork; what is listened on; "": nothing yet */
 };
@@ -73,6 +76,7 @@ struct board_slot {
 	_Atomic uint64_t starts;		/* master; workers forked into this slot */
 	_Atomic uint64_t ended_cpu;		/* master; nanoseconds that the dead workers of this slot have used */
 	_Atomic uint32_t answered;		/* worker; 1 once it has answered a request. Master: 0 before the fork */
+	_Atomic uint64_t beats;			/* worker; one more now and then, as a sign of life */
 };
 
 struct board {

@@ -25,7 +25,7 @@ def until(condition, what, seconds=PATIENCE):
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what() if callable(what) else what}"
         time.sleep(0.01)
 
 
@@ -94,6 +94,13 @@ def alive(pid):
         return False
 
 
+def name_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 class Answer:
     def __init__(self, response, body):
         self.status, self.body = response.status, body
@@ -150,7 +157,7 @@ class Server:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(**(env or {})), cwd=folder)
         self.pid = self.process.pid
-        self.token = None
+        self.token, self.shm = None, SHM
         try:
             if wait:
                 self.ready()
@@ -185,10 +192,14 @@ class Server:
         raise AssertionError(f"no board is mapped: {self.logged()}")
 
     def segments(self):
-        return sorted(p.name for p in SHM.glob(f"akin.{self.token}.*"))
+        return sorted(p.name for p in self.shm.glob(f"akin.{self.token}.*"))
 
     def workers(self):
-        return children(self.pid)
+        return [pid for pid in children(self.pid) if name_of(pid).startswith("akin-worker")]
+
+    def loader(self):
+        """The process that loads a model now, or None."""
+        return next((pid for pid in children(self.pid) if name_of(pid) == "akin-loader"), None)
 
     def logged(self):
         return self.log.read_text(errors="replace")

@@ -53,6 +53,7 @@ def test_a_worker_that_crashes_is_replaced(start, small):
 def test_workers_are_replaced_when_the_names_are_gone(start, small):
     """As systemd's RemoveIPC or an rm leaves it."""
     server = start(small(ROWS), workers=2)
+    until(lambda: server.metric("akin_workers", state="serving") == 2, "both to serve")
     for generation in (1, 2):
         assert server.segments()
         for name in server.segments():

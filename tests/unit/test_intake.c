@@ -266,27 +266,15 @@ static void test_a_wait_that_was_called_off(void **state)
 	assert_int_equal(in.head.status, 408);
 }
 
-static int unseen;
-
-static void count_unseen(struct intake *i)
-{
-	assert_ptr_equal(i, &in);
-	assert_path("/c");
-	unseen++;
-}
-
-/* civetweb had no memory to pass the request on: somebody is told, and it is not followed by another. */
+/* civetweb had no memory to pass the request on: it is not followed by another. */
 static void test_a_request_that_was_not_seen(void **state)
 {
 	char buffer[1024];
 
 	(void)state;
-	in.unseen = count_unseen;
 	say("GET /c HTTP/1.1\r\nHost: x\r\n\r\nGET /d HTTP/1.1\r\nHost: x\r\n\r\n");
 	assert_true(recv(server, buffer, sizeof buffer, 0) > 0);
 	assert_int_equal(recv(server, buffer, sizeof buffer, 0), 0);
-	assert_int_equal(recv(server, buffer, sizeof buffer, 0), 0);
-	assert_int_equal(unseen, 1);
 }
 
 static void test_lingering(void **state)
