@@ -127,13 +127,15 @@ static bool describe(struct rows *r, const struct csv *c, uint32_t item)
 static bool keep(struct rows *r, const struct csv *c, struct row *row, struct fault *why)
 {
 	struct transactions *t = r->t;
+	uint32_t items = t->items.n;
 	bool ok = true;
 
 	if (row->customer_number == MODEL_NONE)
 		ok = intern_put(&t->customers, row->customer.at, row->customer.len, &row->customer_number);
+	/* One that had to be transcoded was looked for as it came, and may have been there after all. */
 	if (ok && row->item_number == MODEL_NONE)
 		ok = intern_put(&t->items, row->item.at, row->item.len, &row->item_number) &&
-		     add_item(t, row->item_number);
+		     (row->item_number < items || add_item(t, row->item_number));
 	if (ok && r->columns.at[ROLE_DESCRIPTION] != COLUMNS_NONE &&
 	    t->description_of[row->item_number] == UINT32_MAX)
 		ok = describe(r, c, row->item_number);

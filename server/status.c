@@ -124,6 +124,7 @@ static void tell_reloads(struct listing *r, const struct board *b)
 	listing_text(r, "last_reload", LOAD(b->head->last_reload_ok) ? "ok" : "failed");
 	listing_text(r, "last_reload_reason", reason);
 	listing_count(r, "rollbacks", LOAD(b->head->rollbacks[ROLLBACK_OK]));
+	listing_count(r, "upgrade_failures", LOAD(b->head->upgrade_failures));
 }
 
 /* What was counted */

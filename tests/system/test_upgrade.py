@@ -13,6 +13,7 @@ import pytest
 
 import harness
 from harness import SHM, alive, until
+from test_status import ALONE
 from test_processes import ROWS, ANSWER, SlowReader, can_unshare, fine, own_proc, until_stuck
 
 needs_namespace = pytest.mark.skipif(not can_unshare(), reason="needs root and namespaces")
@@ -50,6 +51,7 @@ def launch(start, program, tmp_path):
         server = start(model, pid_file=tmp_path / f"akin{len(servers)}.pid", **more)
         server.pid_file = tmp_path / f"akin{len(servers)}.pid"
         servers.append(server)
+        until(lambda: 0 not in known(server), "all workers to be there")
         return server
 
     yield launch
@@ -266,6 +268,24 @@ def test_status_tells_of_who_has_the_pid_file(launch, small, program):
     assert f"pid {server.pid}\n" in status(server)
 
 
+@needs_namespace
+def test_status_without_a_pid_file_tells_of_the_successor(launch, model):
+    """Though both live, and have boards."""
+    server = launch(model, max_n=10000, request_timeout_ms=600000, drain_timeout_ms=600000, wrapper=ALONE)
+    old, reader = server.pid, SlowReader(server)
+    until_stuck(server)
+    server.send(signal.SIGUSR2)
+    until(lambda: "serves now" in server.logged(), "the new master")
+    follow(server, holder(server))
+    done = subprocess.run(["nsenter", "-m", f"--wdns={server.folder}", "-t", str(server.pid), harness.BUILD / "akin-server", "-c",
+                           server.conf(), "--status"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=harness.environment())
+    assert alive(old) and f"pid {server.pid}\n" in done.stdout.decode(), done.stdout
+    os.kill(old, signal.SIGKILL)
+    reader.close()
+    until(lambda: "is gone" in server.logged(), "the end of the old one to be noticed")
+    until(lambda: not aside(server).exists(), "its pid file to be removed")
+
+
 @pytest.mark.parametrize("script", [HANGS, None])
 def test_a_stop_while_it_starts_ends_both(launch, small, program, script):
     server = launch(small(ROWS), stop_timeout_ms=1000)
@@ -383,6 +403,43 @@ def test_a_socket_that_is_none_of_a_predecessor(start, small):
                        wrapper=["/usr/bin/python3", "-c", "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"], wait=False)
         assert server.process.wait(harness.PATIENCE) == 1       # Popen closes it: the port is taken
         assert "not used" in server.logged()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_gave_up_root_can_be_replaced(start, small, program, tmp_path):
+    """The successor is nobody from the start, and need not bind: not even a port that only root can."""
+    model = small(ROWS)
+    for path in (tmp_path, *tmp_path.parents[:2], model):
+        path.chmod(0o755)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.chown(folder, "nobody")
+    server = start(model, pid_file=folder / "akin.pid", user="nobody", port=free_low_port())
+    server.pid_file = folder / "akin.pid"
+    upgrade(server)
+    assert harness.pathlib.Path(f"/proc/{server.pid}").stat().st_uid != 0 and fine(server)
+    assert "was handed over" in server.logged()
+    upgrade(server)
+    assert fine(server)
+    # and where it may not rename its pid file, it says so and goes on
+    shutil.chown(folder, "root")
+    server.send(signal.SIGUSR2)
+    until(lambda: "the upgrade failed" in server.logged(), "the failure")
+    assert "can't rename the pid file" in server.logged() and fine(server)
+    assert server.metric("akin_upgrade_failures_total") == 1
+    shutil.chown(folder, "nobody")
+    finish(server)
+
+
+def free_low_port():
+    for port in range(1023, 600, -1):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise AssertionError("no port below 1024 is free")
 
 
 @needs_namespace

@@ -171,6 +171,30 @@ static void test_windows_1252(void **state)
 	transactions_free(&t);
 }
 
+/* An item that is no UTF-8 is known again when it comes again: its description stays, and so does everybody else's. */
+static void test_an_item_in_windows_1252_comes_again(void **state)
+{
+	enum { OTHERS = 300 };
+	static char text[OTHERS * 40];
+	size_t len = (size_t)sprintf(text, "customer,item,description\n1,caf\xe9,first\n");
+
+	(void)state;
+	for (unsigned i = 0; i < OTHERS; i++)
+		len += (size_t)sprintf(text + len, "%u,i%u,of %u\n%s", i, i, i, i % 50 == 49 ? "1,caf\xe9,later\n" : "");
+	struct transactions t = take(text);
+	assert_int_equal(t.rows, 1 + OTHERS + OTHERS / 50);
+	assert_int_equal(t.items.n, 1 + OTHERS);
+	assert_text(&t.items, 0, "caf\xc3\xa9");
+	assert_text(&t.descriptions, t.description_of[0], "first");
+	for (unsigned i = 0; i < OTHERS; i++) {
+		char of[16];
+
+		snprintf(of, sizeof of, "of %u", i);
+		assert_text(&t.descriptions, t.description_of[1 + i], of);
+	}
+	transactions_free(&t);
+}
+
 static void test_dates(void **state)
 {
 	struct reading how = reading_of(1);
@@ -258,6 +282,7 @@ int main(void)
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_long_ids_that_are_no_utf8),
 		cmocka_unit_test(test_windows_1252),
+		cmocka_unit_test(test_an_item_in_windows_1252_comes_again),
 		cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_many_rows),
 	};
