@@ -57,7 +57,7 @@ static pthread_key_t thread_end;	/* calls on_thread_end() */
 static _Atomic uint32_t seats_taken;
 static sem_t up;			/* one for every thread that has started */
 
-static int listener = -1;		/* the inherited socket, then what replaces it, under civetweb's number */
+static _Atomic int listener = -1;	/* the inherited socket, then what replaces it, under civetweb's number */
 static int inherited = -1;
 static _Atomic uint32_t begun;		/* connections that a thread has taken on; not those in the queue */
 

@@ -243,8 +243,10 @@ def test_without_a_pid_file(start, small, tmp_path):
     second = start(small(ROWS), workers=1, wrapper=inside)
     status, out, err = run(tmp_path, "--status", wrapper=inside)
     assert (status, out) == (1, "") and re.search(r"\b2 servers\b.*pid_file", one_line(err))
-    assert second.stop() == 0
-    assert run(tmp_path, "--status", wrapper=inside)[0] == 0
+    os.kill(second.pid, signal.SIGKILL)
+    second.process.wait(harness.PATIENCE)       # its board is there as before, and nobody's
+    status, out, err = run(tmp_path, "--status", wrapper=inside)
+    assert (status, err) == (0, "") and f"pid {server.pid}\n" in out
     assert run(tmp_path, "--status", wrapper=ALONE)[0] == 3
 
 
