@@ -159,17 +159,26 @@ int exchange_request(struct mg_connection *c)
 	return status;
 }
 
-/* civetweb has nothing to refuse, since all it ever gets is one and the same request. Should it, that is our fault. */
-int exchange_refusal(struct mg_connection *c, int status, const char *message)
+/* A request that was handed on and did not come back as one. */
+static void answer_lost(struct mg_connection *c, const char *method)
 {
 	struct seat *seat = mg_get_thread_pointer(c);
 	bool keep = false;
 
-	log_line(LOG_ERROR, "civetweb refused a request with %d: %s", status, message);
 	mark_begun(seat);
-	serve_refused(&seat->serve, NULL, 500, "Internal Server Error");
-	send_answer(c, seat, NULL, &keep);
+	serve_refused(&seat->serve, method, 500, "Internal Server Error");
+	send_answer(c, seat, method, &keep);
 	mark_done(seat);
+}
+
+/* civetweb has nothing to refuse, since all it ever gets is one and the same request. Should it, that is our fault. */
+int exchange_refusal(struct mg_connection *c, int status, const char *message)
+{
+	struct seat *seat = mg_get_thread_pointer(c);
+
+	log_line(LOG_ERROR, "civetweb refused a request with %d: %s", status, message);
+	intake_seen(&seat->intake);
+	answer_lost(c, NULL);
 	return 0;
 }
 
@@ -182,6 +191,7 @@ void exchange_ended(const struct mg_connection *c, int status)
 	(void)status;
 	if (!seat->intake.handed)
 		return;
+	log_line(LOG_ERROR, "no memory to answer a request");
 	intake_seen(&seat->intake);
-	exchange_refusal((struct mg_connection *)(uintptr_t)c, 500, "no memory");	/* this thread's own */
+	answer_lost((struct mg_connection *)(uintptr_t)c, seat->intake.head.method);	/* this thread's own */
 }

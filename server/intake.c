@@ -121,8 +121,8 @@ static bool read_head(struct intake *in, int fd)
 	return true;
 }
 
-/* room is at least civetweb's least buffer, 1024 bytes. What civetweb had no memory to pass on, in handle_request(), and
- * what had a body that was not read through, is the last of its connection. */
+/* room is at least civetweb's least buffer, 1024 bytes. What civetweb did not pass on, and what had a body that was not
+ * read through, is the last of its connection. */
 ssize_t recv(int fd, void *into, size_t room, int flags)
 {
 	struct intake *in = mine;
