@@ -17,7 +17,7 @@
 #include "segment.h"
 
 #define BOARD_MAGIC	"AKINBORD"
-#define BOARD_VERSION	5
+#define BOARD_VERSION	6
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
 #define BOARD_WHERE	80		/* "[::1]:8000": an address as a URL has it, with its port */
@@ -26,6 +26,8 @@
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
 
+/* Listeners, by number: as a bit, 1 << BOARD_SERVICE. */
+enum board_listener { BOARD_SERVICE, BOARD_OPERATIONS, BOARD_LISTENERS };
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING };
 /* exit() | died of a signal | of SIGKILL | of its master's, who had no sign of life of it */
 enum worker_end { END_EXIT, END_SIGNAL, END_KILLED, END_HUNG, ENDS };
@@ -56,7 +58,7 @@ struct board_head {
 	_Atomic uint64_t unanswered;		/* master; requests that were in the hands of a worker that died */
 	_Atomic uint64_t loader_cpu;		/* master; nanoseconds that its loaders have used */
 	_Atomic uint64_t proportional;		/* master; bytes, its own share of memory; 0: not known */
-	_Atomic uint32_t shared;		/* master; 1 while another master has the listening sockets, too */
+	_Atomic uint32_t shared;		/* master; a bit for each listener that another master has, too */
 	_Atomic uint64_t upgrade_failures;	/* master; successors that were started and did not get to serve */
 	_Atomic uint32_t reason_turn;		/* master; odd while it writes the text below: see board_reason() */
 	char last_reload_reason[BOARD_REASON];	/* master; why the last reload failed; "": it did not */
