@@ -1,6 +1,6 @@
 /* upgrade.c - both ends of handing over: starting a successor, and being one.
  *
- * Called by main.c first of all, and by handover.c and its neighbours, in the master's only thread. The child between fork()
+ * Called by main.c at its beginning, and by handover.c and its neighbours, in the master's only thread. The child between fork()
  * and exec() is a copy of a process with one thread, so it may do as it likes. All descriptors of a master are closed by
  * exec() but those that are handed over, and its signals stay blocked, so that one that comes early is not lost.
  *

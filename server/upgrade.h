@@ -20,7 +20,7 @@
 
 #include "bind.h"
 
-/* main()'s first call: keep how this program was started, and take what a predecessor has handed over. argv is
+/* One of main()'s first calls: keep how this program was started, and take what a predecessor has handed over. argv is
  * borrowed for good. Nothing is said yet, for there is no log. */
 void upgrade_remember(char **argv);
 
