@@ -155,6 +155,19 @@ void upgrade_remember(char **argv)
 	unsetenv(PREDECESSOR);
 }
 
+static void hang_up(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void upgrade_part(void)
+{
+	hang_up(&old.tell);
+	hang_up(&next.hear);
+}
+
 /* As a successor */
 
 pid_t upgrade_predecessor(void) { return old.pid > 1 && getppid() == old.pid ? old.pid : 0; }
@@ -195,8 +208,7 @@ void upgrade_serves(void)
 		return;
 	if (write(old.tell, &m, sizeof m) != (ssize_t)sizeof m)
 		log_line(LOG_INFO, "there is no master any more to be told that this one serves");
-	close(old.tell);
-	old.tell = -1;
+	hang_up(&old.tell);
 }
 
 /* Of a master that was killed: unlike its shared memory it has its own name, which is not looked for at a start. */
@@ -309,8 +321,7 @@ enum upgrade_is upgrade_look(uint32_t *kept)
 	struct message m = listen_to_it();
 
 	if (!next.late && m.kind == 'S') {
-		close(next.hear);
-		next.hear = -1;
+		hang_up(&next.hear);
 		next.pid = 0;
 		*kept = m.value;
 		return UPGRADE_SERVES;
@@ -344,8 +355,7 @@ void upgrade_ended(int status, struct fault *why)
 	} else {
 		fault_set(why, "process %d ended with status %d before it served", (int)next.pid, WEXITSTATUS(status));
 	}
-	close(next.hear);
-	next.hear = -1;
+	hang_up(&next.hear);
 	next.pid = 0;
 	segment_sweep();	/* what it may have left */
 }

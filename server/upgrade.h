@@ -24,6 +24,9 @@
  * borrowed for good. Nothing is said yet, for there is no log. */
 void upgrade_remember(char **argv);
 
+/* In a child of the master: let go of the pipes between the masters. */
+void upgrade_part(void);
+
 /* As a successor */
 
 /* The master that has started this one and is still its parent; 0: none, or none any more. */

@@ -57,7 +57,10 @@ void workers_close(struct workers *w)
 void workers_part(struct workers *w)
 {
 	close(w->lifeline[1]);
-	w->lifeline[1] = -1;
+	close(w->listener);
+	if (w->ops_listener >= 0)
+		close(w->ops_listener);
+	w->lifeline[1] = w->listener = w->ops_listener = -1;
 }
 
 /* When the next one in this post may start. early: the last one's life was too short. */

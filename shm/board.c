@@ -1,8 +1,9 @@
 /* board.c - laying out the board, and who may write where.
  *
- * The master creates it before it forks and writes anywhere. A worker inherits the mapping and takes its own rights
- * away: after board_enter() only the pages of its own slot are writable, so that a stray pointer in one worker can
- * spoil that worker's figures and nothing else. Fails when /dev/shm is full or the kernel refuses a mapping. */
+ * The master creates it before it forks and writes anywhere. A worker inherits the mapping and takes its own rights away:
+ * after board_enter() only the pages of its own slot are writable, so that a stray pointer in one worker can spoil that
+ * worker's figures and nothing else. A loader, which reads what others have written, has no such pages (board_watch()).
+ * Fails when /dev/shm is full or the kernel refuses a mapping. */
 #include "board.h"
 
 #include <stdio.h>
@@ -64,6 +65,8 @@ bool board_enter(struct board *b, uint32_t i, struct fault *why)
 	b->own_index = i;
 	return true;
 }
+
+void board_watch(struct board *b) { (void)mprotect(b->segment.at, b->segment.mapped, PROT_READ); }
 
 void board_drop_previous(struct board *b)
 {

@@ -98,6 +98,8 @@ struct board {
 bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct fault *why);
 /* A worker's call, right after the fork: the whole board becomes read-only but for slot i. */
 bool board_enter(struct board *b, uint32_t i, struct fault *why);
+/* A loader's, right after the fork: the whole board becomes read-only, as far as the kernel allows. */
+void board_watch(struct board *b);
 /* Unmap; the name stays. */
 void board_close(struct board *b);
 /* Master only: remove the name and unmap. Call it last, when the models' names are gone. */
