@@ -40,6 +40,8 @@ static bool open_memory(struct master *m, struct fault *why)
 	if (!board_create(&m->board, m->settings->workers, counters_size(), why) ||
 	    !keys_open(m->settings, &m->board, why))
 		return false;
+	memcpy(m->board.head->where, m->where, sizeof m->where);
+	memcpy(m->board.head->ops_where, m->ops_where, sizeof m->ops_where);
 	snprintf(m->board.head->release, sizeof m->board.head->release, "%s", AKIN_VERSION);
 	m->board.head->counting = m->settings->metrics == METRICS_ON;
 	atomic_store(&m->board.head->predecessor, upgrade_predecessor());
@@ -98,10 +100,6 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 		check_files(s);
 	}
 	ok = ok && open_doors(m, why) && give_up_root(why) && open_memory(m, why);
-	if (ok) {
-		memcpy(m->board.head->where, m->where, sizeof m->where);
-		memcpy(m->board.head->ops_where, m->ops_where, sizeof m->ops_where);
-	}
 	if (!ok || !workers_open(&m->workers, s, &m->board, m->listener, m->ops_listener, why)) {
 		master_close(m);
 		return false;

@@ -38,7 +38,6 @@ bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct 
 	if (!segment_own(&b->segment, token, head_size + slots * slot_size, why))
 		return false;
 	b->head = (struct board_head *)(void *)b->segment.at;
-	memcpy(b->head->magic, BOARD_MAGIC, sizeof b->head->magic);
 	memcpy(b->head->token, token, sizeof token);
 	b->head->version = BOARD_VERSION;
 	b->head->slots = slots;
@@ -48,6 +47,8 @@ bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct 
 	b->head->started = (int64_t)time(NULL);
 	b->head->master_pid = (int32_t)getpid();
 	atomic_store(&b->head->last_reload_ok, 1);
+	atomic_thread_fence(memory_order_release);
+	memcpy(b->head->magic, BOARD_MAGIC, sizeof b->head->magic);	/* last: see find.c */
 	return true;
 }
 

@@ -67,7 +67,7 @@ struct board_head {
 	uint32_t counters_size;			/* master; of each slot's, as that version lays them out */
 	_Atomic int32_t predecessor;		/* master; the one that has started it, to take its place; 0: none */
 	uint32_t counting;			/* master; 1 when requests are counted (the setting metrics) */
-	char where[BOARD_WHERE];		/* master, before the first fork; what is listened on; "": nothing yet */
+	char where[BOARD_WHERE];		/* master, before its first load; what is listened on; "": not told yet */
 	char ops_where[BOARD_WHERE];		/* master, the same; the operations listener; "": there is none */
 };
 
