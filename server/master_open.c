@@ -5,7 +5,6 @@
  * model and keys, is read after it. */
 #include "master.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>

@@ -15,7 +15,6 @@
  * may help: to be up to date matters more. A reload that fails changes nothing else but the figures. */
 #include "reload.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -7,7 +7,6 @@
  * orphaned (it drains, for LAST_MS), or by a fault at its start, which is logged. */
 #include "worker.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
