@@ -15,6 +15,7 @@ That nothing is left in /dev/shm after the end is the business of the fixture `s
 import collections
 import contextlib
 import ctypes
+import errno
 import http.client
 import json
 import os
@@ -274,6 +275,8 @@ def ports_of(pid):
             with contextlib.suppress(OSError):
                 if os.readlink(entry).startswith("socket:"):
                     fd = LIBC.syscall(PIDFD_GETFD, handle, int(entry.name), 0)
+                    if fd < 0 and ctypes.get_errno() == errno.EBADF:
+                        continue        # closed meanwhile
                     assert fd >= 0, os.strerror(ctypes.get_errno())
                     with socket.socket(fileno=fd) as s:
                         ports.add(s.getpeername()[1])
