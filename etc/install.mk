@@ -3,7 +3,7 @@ LOCALSTATEDIR ?= /var
 RUNDIR        ?= /run
 UNITDIR       ?= $(PREFIX)/lib/systemd/system
 COMPLETIONS   := $(PREFIX)/share/bash-completion/completions
-EXAMPLES      := $(wildcard etc/kubernetes/*.yaml prometheus/*.yml)
+EXAMPLES      := $(wildcard etc/kubernetes/* prometheus/*.yml etc/nginx.conf etc/haproxy.cfg)
 
 # Files that name other files, as they are after the installation: FROM,TO
 PATHS = sed -e 's,/usr/sbin/,$(PREFIX)/sbin/,g' -e 's,/etc/akin/,$(SYSCONFDIR)/akin/,g' \
@@ -19,13 +19,13 @@ INSTALLED = $(PREFIX)/bin/akin-prep $(PREFIX)/sbin/akin-server $(PREFIX)/sbin/ak
 	$(foreach m,$(MAN),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
 
 install: all
-	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(PREFIX)/share/akin $(SYSCONFDIR)/akin $(DOCDIR)/examples)
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(PREFIX)/share/akin $(SYSCONFDIR)/akin $(DOCDIR))
 	install $(BUILD)/akin-prep $(DESTDIR)$(PREFIX)/bin/
 	install $(BUILD)/akin-server etc/akinctl $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 etc/akinctl-model etc/akinctl-view $(DESTDIR)$(PREFIX)/share/akin/
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
 	install -m 644 README.md LICENSE $(wildcard docs/*.md $(UI)/files/licences.txt) $(DESTDIR)$(DOCDIR)/
-	install -m 644 $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples/
+	for e in $(EXAMPLES); do install -D -m 644 $$e $(DESTDIR)$(DOCDIR)/examples/$${e#etc/} || exit; done
 	$(call into,etc/systemd/akin.service,$(UNITDIR)/akin.service)
 	$(call into,etc/systemd/akin.sysusers,$(PREFIX)/lib/sysusers.d/akin.conf)
 	$(call into,etc/systemd/akin.tmpfiles,$(PREFIX)/lib/tmpfiles.d/akin.conf)

@@ -15,8 +15,8 @@
 #include "intake.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define BODY_ROOM 4096			/* for reading chunks behind the longest head */
@@ -29,14 +29,16 @@ static _Thread_local struct intake *mine;
 
 bool intake_open(struct intake *in, struct waiting *w, const struct settings *s)
 {
+	void *bytes = mmap(NULL, s->max_head_bytes + BODY_ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
 	*in = (struct intake){
 		.wait = w,
 		.settings = s,
 		.limits = {.head = s->max_head_bytes, .target = s->max_target_bytes, .fields = s->max_fields,
 			   .body = s->max_body_bytes},
-		.bytes = malloc(s->max_head_bytes + BODY_ROOM),
+		.bytes = bytes,
 	};
-	return in->bytes != NULL;
+	return bytes != MAP_FAILED;
 }
 
 void intake_as(struct intake *in) { mine = in; }
@@ -119,8 +121,8 @@ static bool read_head(struct intake *in, int fd)
 	return true;
 }
 
-/* room is at least civetweb's least buffer, 1024 bytes. What civetweb had no memory to pass on, in handle_request(), and
- * what had a body that was not read through, is the last of its connection. */
+/* room is at least civetweb's least buffer, 1024 bytes. What civetweb did not pass on, and what had a body that was not
+ * read through, is the last of its connection. */
 ssize_t recv(int fd, void *into, size_t room, int flags)
 {
 	struct intake *in = mine;
@@ -156,7 +158,7 @@ static int refuse_body(struct intake *in, int status, const char *reason)
 
 static int body_ended(struct intake *in, ssize_t got)
 {
-	if (got < 0 && errno == ETIMEDOUT)
+	if ((got < 0 && errno == ETIMEDOUT) || in->wait->ended)
 		return refuse_body(in, 408, "the request did not arrive in time");
 	return refuse_body(in, 400, "the connection ended in the middle of a request");
 }

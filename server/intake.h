@@ -18,7 +18,7 @@ struct intake {
 	struct waiting *wait;
 	const struct settings *settings;
 	struct head_limits limits;
-	char *bytes;			/* room for the longest head, and then some */
+	char *bytes;			/* room for the longest head, and then some; of its own pages, since few are used */
 	size_t at, len;
 	struct head head;		/* of the request in hand */
 	struct chunks chunks;

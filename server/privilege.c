@@ -8,8 +8,8 @@
  * have left anything, root opens in the user's stead.
  *
  * The kernel makes a process that has changed its user undumpable, and its /proc entries root's. That is taken back, or
- * the workers could not tell what the tree uses (process_open_fds, proportional memory) nor offer themselves to the
- * out-of-memory killer. What it would protect, secrets read as root, is not there: model and keys are read as the user. */
+ * the workers could not offer themselves to the out-of-memory killer, nor, on kernels before 6.2, count the tree's
+ * descriptors. What it would protect, secrets read as root, is not there: model and keys are read as the user. */
 #include "privilege.h"
 
 #include <errno.h>

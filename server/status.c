@@ -59,6 +59,8 @@ static void tell_server(struct listing *r, const struct running *server)
 	listing_number(r, "uptime", up > 0 ? up : 0);
 	if (h->where[0])
 		tell_text(r, "listen", h->where, sizeof h->where);
+	if (h->ops_where[0])
+		tell_text(r, "ops_listen", h->ops_where, sizeof h->ops_where);
 }
 
 /* The model */
@@ -124,6 +126,7 @@ static void tell_reloads(struct listing *r, const struct board *b)
 	listing_text(r, "last_reload", LOAD(b->head->last_reload_ok) ? "ok" : "failed");
 	listing_text(r, "last_reload_reason", reason);
 	listing_count(r, "rollbacks", LOAD(b->head->rollbacks[ROLLBACK_OK]));
+	listing_count(r, "upgrade_failures", LOAD(b->head->upgrade_failures));
 }
 
 /* What was counted */

@@ -5,14 +5,14 @@
  * spoil that worker's figures and nothing else. Fails when /dev/shm is full or the kernel refuses a mapping. */
 #include "board.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LOOKS 1000		/* at a text that is just being written */
+#define LOOKS	1000	/* at a text that is just being written */
+#define LOOK_NS 100000
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
@@ -121,7 +121,7 @@ void board_reason(const struct board *b, char text[BOARD_REASON])
 		atomic_thread_fence(memory_order_seq_cst);
 		if (turn % 2 == 0 && atomic_load(&h->reason_turn) == turn)
 			break;
-		sched_yield();
+		nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);	/* its writer may not be running */
 	}
 	text[BOARD_REASON - 1] = '\0';	/* a master that died while it wrote may have left anything */
 }

@@ -200,7 +200,7 @@ def test_a_model_of_ones_own(container, configuration, tmp_path):
     folder.mkdir()
     folder.chmod(0o777)
     port = harness.free_port()
-    one = container(AKIN_PORT=port, AKIN_THREADS=32)
+    one = container(AKIN_PORT=port, AKIN_THREADS=32, AKIN_GATE="off")
     volume = ("--volume", f"{folder}:/var/lib/akin")
 
     def model(rows):

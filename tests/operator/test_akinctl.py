@@ -40,7 +40,7 @@ def test_a_life(place, models, shell):
     assert it.log.exists()
     it.good("restart")
     assert it.pid != pid and it.facts()["generation"] == 1
-    assert "2 serving" in it.good("status")
+    until(lambda: "2 serving" in it.good("status"), "both workers")
     assert it.ctl("check").status == 0
     pid = it.pid
     assert it.good("stop") == "stopped\n" and not harness.alive(pid) and not it.pid_file.exists()
@@ -105,7 +105,7 @@ def test_a_start_that_fails_says_why(place, models):
     first.good("start")
     second.configure(port=first.port)
     said = second.bad(1, "start")
-    assert str(first.port) in said and "its last lines" in said
+    assert str(first.port) in said and "its last words" in said
     second.bad(3, "status")
     assert first.facts()["state"] == "serving"
 
@@ -162,20 +162,14 @@ def test_a_server_that_does_not_answer_is_waited_for_no_longer(place, models):
 
 @root
 def test_another_user_can_do_nothing(place, models):
-    it = place()
+    it = place(open_to_all=True)
     it.put(models[0])
     it.good("start")
     pid = it.pid
-    for program in (it.folder / "bin").iterdir():       # where nobody may look
-        program.unlink()
-        shutil.copy(harness.BUILD / program.name, program)
-    for folder in (it.folder, *it.folder.parents):
-        if folder.stat().st_uid == os.geteuid() and len(folder.parts) > 2:
-            folder.chmod(folder.stat().st_mode | 0o055)
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     for command in ("stop", "reload", "drain"):
-        assert "process" in it.bad(1, "--timeout=2", command, wrapper=nobody)
-    assert "process" in it.bad(4, "status", wrapper=nobody)
+        it.bad(1, "--timeout=2", command, wrapper=nobody)
+    it.bad(4, "status", wrapper=nobody)
     assert it.facts()["pid"] == pid
 
 
@@ -229,8 +223,7 @@ def test_upgrade(place, models):
     program.chmod(0o755)
     it.ctl("upgrade")
     program.write_text(PRETENDER % harness.SERVER)
-    said = it.bad(1, "upgrade")
-    assert "goes on" in said
+    assert "goes on" in it.bad(1, "--timeout=9", "upgrade")     # it is told, before 10 s without a sign would tell it
     assert it.facts()["pid"] == second == it.pid and it.get("/readyz").status == 200
 
 

@@ -15,6 +15,7 @@ That nothing is left in /dev/shm after the end is the business of the fixture `s
 import collections
 import contextlib
 import ctypes
+import errno
 import http.client
 import json
 import os
@@ -274,6 +275,8 @@ def ports_of(pid):
             with contextlib.suppress(OSError):
                 if os.readlink(entry).startswith("socket:"):
                     fd = LIBC.syscall(PIDFD_GETFD, handle, int(entry.name), 0)
+                    if fd < 0 and ctypes.get_errno() == errno.EBADF:
+                        continue        # closed meanwhile
                     assert fd >= 0, os.strerror(ctypes.get_errno())
                     with socket.socket(fileno=fd) as s:
                         ports.add(s.getpeername()[1])
@@ -301,7 +304,8 @@ class Scraper(threading.Thread):
 
     def run(self):
         while not self.ended.wait(0.05):
-            with contextlib.suppress(OSError, http.client.HTTPException):       # it was asked of the dead
+            # asked of the dead, or refused for want of something
+            with contextlib.suppress(OSError, http.client.HTTPException, AssertionError):
                 self.look(self.server.metrics())
 
     def look(self, samples):
@@ -346,7 +350,7 @@ def at_rest(server, seconds=harness.PATIENCE):
         except (OSError, http.client.HTTPException):
             return None
         alone = s["http_requests_inprogress"] == 1 and total(s, "akin_connections_active") == 1 and \
-            total(s, "akin_threads_busy") == 1 and total(s, "akin_workers", state="serving") == len(server.workers())
+            total(s, "akin_threads_busy") == 1 and total(s, "akin_workers", state="serving") == total(s, "akin_workers") == len(server.workers())
         return s if alone else None
     return until(look, "the server to be at rest", seconds)
 
@@ -358,10 +362,12 @@ def segments_in_use(server):
     assert len(names) - len(models) == 1 and 1 <= len(models) <= 2, names
 
 
-def sums_agree(samples, before, load, unknown=0):
-    """unknown: requests of which it can't be said whether they were counted, beside those of dead workers."""
+def sums_agree(samples, before, load, unknown=0, others=()):
+    """unknown: requests of which it can't be said whether they were counted, beside those of dead workers. others: handlers
+    that somebody else has asked."""
     now, then = counted(samples), counted(before)
-    more = {cell: now.get(cell, 0) - then.get(cell, 0) - load.answered[cell] for cell in now.keys() | load.answered.keys()}
+    more = {cell: now.get(cell, 0) - then.get(cell, 0) - load.answered[cell] for cell in now.keys() | load.answered.keys()
+            if cell[0] not in others}
     unanswered = samples["akin_requests_unanswered_total"] - before["akin_requests_unanswered_total"]
     assert all(n >= 0 for n in more.values()), f"answers that were not counted: {more}"
     assert sum(more.values()) <= unanswered + unknown, f"counted, and nobody has them: {more}, {unanswered} in dead hands"
@@ -377,11 +383,11 @@ def processes(server):
 class Steady:
     """See the top of this file. unknown is for faults whose clients can't tell what was counted."""
 
-    def __init__(self, server, load, unknown=0):
-        self.server, self.load, self.unknown = server, load, unknown
+    def __init__(self, server, load, unknown=0, others=()):
+        self.server, self.load, self.unknown, self.others = server, load, unknown, others
 
     def __enter__(self):
-        workers = self.workers = len(self.server.workers())
+        workers = self.workers = self.server.metric("akin_workers")      # of all states: as many as are wanted
         until(lambda: self.server.metric("akin_workers", state="serving") == workers, "all workers to serve")
         self.before = at_rest(self.server)
         self.scraper = Scraper(self.server)
@@ -421,7 +427,7 @@ class Steady:
         self.after = at_rest(server)
         self.scraper.look(self.after)
         assert not self.scraper.fallen, self.scraper.fallen[:5]
-        sums_agree(self.after, self.before, self.load, self.unknown)
+        sums_agree(self.after, self.before, self.load, self.unknown, self.others)
         until(self.same_held, lambda: f"{self.held} to be held again: {self.sorted_held()}")
         for at, (now, then) in enumerate(zip(self.most_memory(), self.memory)):
             assert now <= then + SLACK_MB, f"{'worker' if at else 'master'}: {now:.1f} MB, {then:.1f} before"
@@ -429,8 +435,7 @@ class Steady:
         assert zombies(server) == []
 
 
-def steady(server, load, unknown=0):
-    return Steady(server, load, unknown)
+steady = Steady
 
 
 def reset(sock):

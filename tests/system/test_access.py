@@ -342,9 +342,36 @@ def test_root_is_given_up(start, room):
     until(lambda: victim not in server.workers() and len(server.workers()) == 2, "a successor")
     for process in server.workers():
         assert identity(process) == NOBODY
+    score = {pid: int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (server.pid, *server.workers())}
+    assert all(score[pid] == min(score[server.pid] + 100, 1000) for pid in server.workers())
     assert server.metric("process_open_fds") > 10 and server.metric("akin_process_proportional_memory_bytes") > 0
     assert server.stop() == 0 and not pid.exists()
     assert "runs as root" not in (mine / "akin.log.1").read_text()
+
+
+@ROOT
+def test_an_upgrade_needs_no_root(room, monkeypatch):
+    """The port below 1024 is handed over; nobody comes back to root on the way. Program and settings are read as the user."""
+    program, pid = room / "akin-server", owned(room / "mine") / "akin.pid"
+    shutil.copy(SERVER, program)        # where the user can reach it
+    program.chmod(0o755)
+    monkeypatch.setattr(harness, "SERVER", program)
+    server = harness.Server(room / "server", room / "model", user=f"{USER}:{OTHER}", port=low_port(), pid_file=pid,
+                            log=room / "mine/log")
+    try:
+        old = server.pid
+        server.send(signal.SIGUSR2)
+        until(lambda: not harness.alive(old), "the old master to end")
+        server.pid = int(pid.read_text())
+        server.token = server.find_token()
+        assert server.pid != old and ask(server, ITEM).status == 200
+        for process in (server.pid, *server.workers()):
+            assert identity(process) == NOBODY
+        os.kill(server.pid, signal.SIGTERM)
+        until(lambda: not pid.exists() and not any(harness.alive(p) for p in server.family()), "it to end")
+        assert server.segments() == []
+    finally:
+        server.kill()
 
 
 @ROOT
@@ -370,14 +397,17 @@ def test_in_folders_that_are_roots_alone(start, room):
 @ROOT
 @pytest.mark.parametrize("key", ["log", "pid_file"])
 def test_root_follows_no_link_in_the_users_folder(room, key):
-    """Who has taken over the user leaves a link to root's file where root would open its own."""
+    """Who has taken over the user leaves a link to root's file where root would open its own. (A hard one, too, where the
+    kernel lets a user make it: fs.protected_hardlinks.)"""
     victim, conf = room / "victim", room / "empty.conf"
     conf.touch()
-    for folder, mode in (("mine", 0o755), ("everybodys", 0o1777)):
-        trap = owned(room / folder, USER if folder == "mine" else 0, 0, mode) / "trap"
+    for folder, mode, link in (("mine", 0o755, "symbolic"), ("everybodys", 0o1777, "symbolic"), ("again", 0o755, "hard"),
+                               ("groups", 0o775, "hard")):
+        trap = owned(room / folder, USER if mode == 0o755 else 0, OTHER if mode == 0o775 else 0, mode) / "trap"
+        victim.unlink(missing_ok=True)
         victim.write_text("root's\n")
         victim.chmod(0o600)
-        trap.symlink_to(victim)
+        trap.symlink_to(victim) if link == "symbolic" else trap.hardlink_to(victim)
         assert str(trap) in failing("-c", conf, "--model", room / "model", "--port", 0, "--address", "127.0.0.1",
                                     "--user", f"{USER}:{OTHER}", f"--{key}", trap)
         assert victim.read_text() == "root's\n" and victim.stat().st_uid == 0
@@ -426,6 +456,18 @@ def test_who_is_not_root(room):
         done = check(user)
         assert done.returncode == 1 and f"only root can become '{user}'" in one_line(done.stderr.decode()), user
     assert check(f"{USER}:{OTHER}").returncode == 0
+
+
+@ROOT
+def test_a_user_without_a_name(start, room):
+    try:
+        pwd.getpwuid(64321)
+        pytest.skip("somebody has that number")
+    except KeyError:
+        pass
+    server = start(room / "model", user=f"64321:{OTHER}")
+    for process in (server.pid, *server.workers()):
+        assert identity(process) == {**NOBODY, "Uid": ["64321"] * 4}
 
 
 @ROOT

@@ -67,7 +67,7 @@ class Refusals:
         assert samples["akin_model_generation"] == 3 and samples["akin_last_reload_successful"] == 1
         with self.server.client() as client:
             question = self.load.questions[0]
-            assert client.get(question.path).json["data"] == question.body[1]
+            harness.until(lambda: client.get(question.path).json["data"] == question.body[1], "its answer")
 
 
 def flipped(raw, at, bit):

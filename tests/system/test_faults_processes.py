@@ -1,6 +1,5 @@
 """Processes that are killed, stopped, signalled too often, or do what they must not: see faults.py for what must be true
 after each of them, and docs/reliability.md for what is promised."""
-import contextlib
 import os
 import random
 import re
@@ -68,7 +67,7 @@ def test_kill_9_of_the_master_under_load(start, shop, tmp_path):
     server = start(shop.path, workers=3, threads=32, pid_file=pid_file)
     load = faults.Load(server, [shop]).begin()
     load.some()
-    workers, segments = server.workers(), server.segments()
+    workers = server.workers()
     os.kill(server.pid, signal.SIGKILL)
     killed = time.monotonic()
     server.process.wait(harness.PATIENCE)
@@ -77,9 +76,8 @@ def test_kill_9_of_the_master_under_load(start, shop, tmp_path):
     assert took < (10 if harness.SANITIZED else 5), took    # two, and what a busy machine adds
     load.end()
     assert not [n for _, n in load.lost if n], "an answer was cut off"
-    assert server.segments() == segments                    # nobody was left to remove them
     again = start(shop.path, workers=3, threads=32, pid_file=pid_file, port=server.port)
-    assert server.segments() == []
+    assert server.segments() == []                          # nobody was left to remove them, until now
     assert int(pid_file.read_text()) == again.pid
     with faults.steady(again, load := faults.Load(again, [shop])):
         load.some()

@@ -67,7 +67,6 @@ def test_full_shared_memory_later(serve, shop, model):
     server.hup()
     load = faults.Load(server, [shop])
     with faults.steady(server, load):
-        segments = server.segments()
         server.hup(model)
         assert "No space left on device" in server.logged()
         kill_one(server)
@@ -79,7 +78,8 @@ def test_full_shared_memory_later(serve, shop, model):
         load.some()
         until(lambda: serving(server), "the new one to serve")
         samples = server.metrics()
-        assert samples["akin_model_generation"] == 2 and server.segments() == segments
+        assert samples["akin_model_generation"] == 2 and "model.2" in " ".join(server.segments())
+        assert len(server.segments()) <= 3      # the one kept for a rollback has had to go
         assert samples['akin_reloads_total{result="failure",reason="no_memory"}'] == 2
         server.hup(shop.bytes)
         assert server.generation() == 3 and "generation 1, kept for a rollback, gives way" in server.logged()
@@ -91,6 +91,11 @@ def test_full_shared_memory_later(serve, shop, model):
 
 # -- descriptors ----------------------------------------------------------------------------------------------------
 
+def no_leaks():
+    """They are looked for at the end of a process, with descriptors and memory of their own."""
+    return {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
+
+
 def limit(pid, which, soft):
     hard = resource.prlimit(pid, which)[1]
     resource.prlimit(pid, which, (soft, hard))
@@ -98,7 +103,7 @@ def limit(pid, which, soft):
 
 def test_no_descriptors_in_the_master(serve, shop):
     """A reload fails and says why; whoever is forked then can't serve and is tried again until it can."""
-    server = serve(respawn_max_ms=200)
+    server = serve(respawn_max_ms=200, env=no_leaks())
     server.hup()
     load = faults.Load(server, [shop])
     with faults.steady(server, load) as s:
@@ -125,7 +130,7 @@ def test_no_descriptors_in_a_worker(serve, shop):
     server.hup()
     (worker,) = server.workers()
     load = faults.Load(server, [shop], kept=4, short=2)
-    with faults.steady(server, load, unknown=100):      # a refusal may come behind a request, and the connection goes
+    with faults.steady(server, load, others=("none",)):      # the half requests
         clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(80)]
         for client in clients:
             with contextlib.suppress(OSError):
@@ -149,7 +154,7 @@ def address_space(pid):
 def test_no_memory_in_the_master(serve, shop, model):
     """The same for address space: a large model is refused, a small one may be, and what is forked fails until there is
     some."""
-    server = serve(respawn_max_ms=200)
+    server = serve(respawn_max_ms=200, env=no_leaks())
     server.hup()
     load = faults.Load(server, [shop])
     with faults.steady(server, load) as s:
@@ -242,7 +247,7 @@ def test_the_clock_is_set(serve, shop, tmp_path):
     server = serve(env=env, request_timeout_ms=3000, keep_alive_ms=60000)
     server.hup()
     load = faults.Load(server, [shop])
-    with faults.steady(server, load, unknown=2) as s, server.client() as idle:      # the two 408
+    with faults.steady(server, load, others=("none",)) as s, server.client() as idle:    # the two 408
         assert idle.get("/readyz").status == 200
         for offset in (-86400, 0, 86400, -3600, 40 * 365 * 86400):
             with socket.create_connection(("127.0.0.1", server.port), timeout=harness.PATIENCE) as half:

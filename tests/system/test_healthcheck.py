@@ -180,7 +180,7 @@ def test_as_process_1(start, small, number):
 def test_too_little_shared_memory_names_shm_size(start, model):
     server = start(model, wrapper=small_shm("4m"), wait=False)
     assert server.process.wait(harness.PATIENCE) == 1
-    said = one_line(server.logged())
+    said = one_line(server.logged().splitlines(keepends=True)[-1])
     assert "shm_size" in said and "4194304" in said and str(model) in said, said
 
 

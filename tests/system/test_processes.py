@@ -1,7 +1,6 @@
 """Masters, workers, signals, and what each leaves behind when it goes."""
 import http.client
 import os
-import random
 import re
 import shutil
 import signal
@@ -28,17 +27,6 @@ def test_as_many_workers_as_asked_for(start, small):
     until(lambda: len(server.workers()) == 3, "three workers")
     assert fine(server)
     until(lambda: server.metric("akin_workers", state="serving") == 3, "all to serve")
-
-
-def test_a_killed_worker_is_replaced(start, small):
-    server = start(small(ROWS), workers=2)
-    for _ in range(5):
-        before = set(server.workers())
-        victim = random.choice(sorted(before))
-        os.kill(victim, signal.SIGKILL)
-        until(lambda: len(set(server.workers()) - {victim}) == 2, "a new worker")
-        until(lambda: fine(server), "right answers")
-    assert server.metric("akin_worker_restarts_total") == 5
 
 
 def test_a_worker_that_crashes_is_replaced(start, small):
@@ -69,44 +57,6 @@ def test_workers_are_replaced_when_the_names_are_gone(start, small):
     assert "never served" not in server.logged()
 
 
-def test_requests_go_on_while_idle_workers_are_killed(start, small):
-    """A listener that workers share loses no connection that waits when one of them dies."""
-    server = start(small(ROWS), workers=2, threads=16)
-    failed = 0
-    for at in range(400):
-        if at % 100 == 50:
-            os.kill(server.workers()[0], signal.SIGKILL)
-        try:
-            assert fine(server)
-        except (OSError, http.client.HTTPException):
-            failed += 1
-    assert failed <= 4      # at most the one in the victim's hands each time
-
-
-def test_workers_leave_when_the_master_is_killed(start, small):
-    server = start(small(ROWS), workers=2)
-    workers, segments = server.workers(), server.segments()
-    assert len(segments) == 2
-    os.kill(server.pid, signal.SIGKILL)
-    server.process.wait(harness.PATIENCE)
-    until(lambda: not any(alive(w) for w in workers), "the workers to leave", 10)
-    with pytest.raises(OSError):
-        server.get("/")
-    assert server.segments() == segments       # nobody was left to remove them
-    other = start(small(ROWS), workers=1)
-    assert server.segments() == [] and len(other.segments()) == 2
-    assert fine(other)
-
-
-def test_the_port_is_free_after_a_kill(start, small):
-    server = start(small(ROWS))
-    workers = server.workers()
-    os.kill(server.pid, signal.SIGKILL)
-    server.process.wait(harness.PATIENCE)
-    until(lambda: not any(alive(w) for w in workers), "the workers to leave", 10)
-    assert fine(start(small(ROWS), port=server.port))
-
-
 def test_a_living_masters_segments_are_left_alone(start, small):
     one = start(small(ROWS), workers=1)
     segments = one.segments()
@@ -124,20 +74,6 @@ def test_foreign_segments_are_left_alone(start, small):
         assert foreign.exists()
     finally:
         foreign.unlink()
-
-
-def test_a_port_that_is_taken(start, small, tmp_path):
-    first = start(small(ROWS))
-    second = start(small(ROWS), port=first.port, wait=False)
-    assert second.process.wait(harness.PATIENCE) == 1
-    assert str(first.port) in second.logged()
-    assert fine(first)
-    assert not [p for p in harness.SHM.glob("akin.*") if first.token not in p.name and board_of(p) == second.pid]
-
-
-def board_of(path):
-    """The pid of the master whose board this is, if it is one."""
-    return None if "board" not in path.name else int.from_bytes(path.read_bytes()[56:60], "little")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGINT])
@@ -453,49 +389,6 @@ def test_pid_file(start, small, tmp_path):
     assert not path.exists() or not path.read_text().strip()
 
 
-def test_a_stale_pid_file(start, small, tmp_path):
-    path = tmp_path / "akin.pid"
-    path.write_text(f"{os.getpid()}\n")         # a living process, but no master
-    server = start(small(ROWS), pid_file=path)
-    assert int(path.read_text()) == server.pid and fine(server)
-
-
-def test_a_stopped_worker_does_not_stop_the_service(start, small):
-    server = start(small(ROWS), workers=2, threads=8)
-    victim = server.workers()[0]
-    os.kill(victim, signal.SIGSTOP)
-    try:
-        answered = 0
-        for _ in range(50):
-            try:
-                with server.client(timeout=1) as client:
-                    answered += client.get("/").status == 200
-            except OSError:
-                pass            # this one waits in the stopped worker's hands
-            if answered >= 5:
-                break
-        assert answered >= 5
-    finally:
-        os.kill(victim, signal.SIGCONT)
-    assert fine(server)
-
-
-def test_out_of_descriptors_and_back(start, small):
-    """More connections than descriptors: shed or waiting, no spin, and well again when they are gone."""
-    server = start(small(ROWS), workers=1, threads=64, open_files=48)
-    (worker,) = server.workers()
-    clients = []
-    try:
-        for _ in range(80):
-            clients.append(harness.socket.create_connection(("127.0.0.1", server.port)))
-            clients[-1].sendall(b"GET /hea")
-    finally:
-        for client in clients:
-            client.close()
-    until(lambda: fine(server), "answers again")
-    assert server.workers() == [worker]
-
-
 # -- more connections than threads --------------------------------------------------------------------------------
 
 def kept(server, count):
@@ -579,7 +472,7 @@ def test_busy_connections_take_turns(start, small):
     assert not broken
 
 
-# -- a full /dev/shm, in a mount namespace of our own -------------------------------------------------------------
+# -- namespaces of our own, for other files, too -------------------------------------------------------------------
 
 def small_shm(size):
     """Nothing of it can be seen outside. Not all of / is made private, since in a chroot / is no mount."""
@@ -600,31 +493,6 @@ def can_unshare():
 
 
 needs_namespace = pytest.mark.skipif(not can_unshare(), reason="needs root and mount namespaces")
-
-
-@needs_namespace
-def test_full_shared_memory_at_start(start, model):
-    server = start(model, wrapper=small_shm("2m"), wait=False)
-    assert server.process.wait(harness.PATIENCE) == 1
-    logged = server.logged()
-    assert "No space left on device" in logged, logged
-    harness.no_sanitizer_report(logged)
-
-
-@needs_namespace
-def test_full_shared_memory_at_reload(start, small, model):
-    server = start(small(ROWS), wrapper=small_shm("6m"), workers=1)
-    assert fine(server)
-    shm = harness.pathlib.Path(f"/proc/{server.pid}/root/dev/shm")
-    assert len(list(shm.iterdir())) == 2
-    server.hup(model)
-    assert server.generation() == 1 and server.metric("akin_last_reload_successful") == 0
-    assert fine(server)
-    assert "No space left on device" in server.logged()
-    assert len(list(shm.iterdir())) == 2        # what was begun is gone
-    server.hup(small([("1", "A"), ("1", "Z")], "other.model"))
-    assert server.generation() == 2
-    assert server.get("/predict/item/A").json["data"] == {"A": ["Z"]}
 
 
 def test_an_idle_connection_is_closed_in_time(start, small):

@@ -102,16 +102,6 @@ def test_reload_under_load_fails_nothing_and_closes_nothing(serving, shops):
     harness.until(lambda: len(serving.segments()) == 3, "the old generations' segments to go")    # board, model, previous
 
 
-def test_a_storm_of_hups(serving, shops):
-    made = loads(serving, [shops[0], shops[0]], 8)      # the same file each time: one right answer
-    for _ in range(100):
-        serving.send(harness.signal.SIGHUP)
-    harness.until(lambda: serving.generation() >= 2, "a second generation")
-    settle(made)
-    harness.until(lambda: serving.generation() == serving.metric("akin_reloads_total", result="success") + 1, "the storm's end")
-    assert serving.metric("akin_last_reload_successful") == 1
-
-
 def held(pid):
     """How many descriptors and mappings of shared memory a process has."""
     descriptors = len(list(harness.pathlib.Path(f"/proc/{pid}/fd").iterdir()))
@@ -140,63 +130,6 @@ def test_reloads_leave_nothing_behind(serving, shops):
 def test_hup_without_a_change_is_a_new_generation_of_the_same(serving, shops):
     serving.hup()
     assert serving.generation() == 2
-    assert serving.get("/predict/item/i001?n=20").json["data"] == shops[0].right["/predict/item/i001?n=20"]
-
-
-def bad_models(good):
-    raw = bytearray(good)
-    flipped = raw.copy()
-    flipped[len(raw) // 2] ^= 0x10
-    other = raw.copy()
-    other[12] ^= 0x40
-    yield "empty", b""
-    yield "truncated", bytes(raw[:len(raw) // 2])
-    yield "flipped", bytes(flipped)
-    yield "other version", bytes(other)
-    yield "csv", harness.csv_bytes(shop(3))
-
-
-def test_bad_models_leave_the_service_as_it_was(serving, shops):
-    made = loads(serving, [shops[0], shops[0]], 8)
-    failures = 0
-    for name, raw in bad_models(shops[1].path.read_bytes()):
-        logged = len(serving.logged())
-        serving.hup(raw)
-        failures += 1
-        assert serving.generation() == 1, name
-        assert serving.metric("akin_last_reload_successful") == 0
-        assert serving.metric("akin_reloads_total") == failures
-        said = [line for line in serving.logged()[logged:].splitlines() if " error " in line or " warn " in line]
-        assert len(said) == 1, (name, said)
-        assert str(serving.model) in said[0], said[0]
-    settle(made)
-    assert len(serving.segments()) == 2
-    serving.hup(shops[1].path)
-    assert serving.generation() == 2 and serving.metric("akin_last_reload_successful") == 1
-    assert serving.get("/predict/item/i001?n=20").json["data"] == shops[1].right["/predict/item/i001?n=20"]
-
-
-def test_a_large_file_that_is_no_model_takes_no_memory(serving, shops):
-    """It is refused for what it is; there is not even room for it in /dev/shm."""
-    with serving.model.open("r+b") as f:
-        f.truncate(0)
-        f.truncate(1 << 40)
-    serving.hup()
-    assert serving.generation() == 1 and serving.metric("akin_last_reload_successful") == 0
-    assert "no Akin model" in serving.logged() and "needs" not in serving.logged()
-
-
-@pytest.mark.parametrize("what", ["missing", "directory", "fifo", "unreadable link"])
-def test_what_is_no_file_leaves_the_service_as_it_was(serving, shops, what):
-    serving.model.unlink()
-    if what == "directory":
-        serving.model.mkdir()
-    elif what == "fifo":
-        harness.os.mkfifo(serving.model)
-    elif what == "unreadable link":
-        serving.model.symlink_to(serving.model)
-    serving.hup()
-    assert serving.generation() == 1
     assert serving.get("/predict/item/i001?n=20").json["data"] == shops[0].right["/predict/item/i001?n=20"]
 
 

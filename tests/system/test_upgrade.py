@@ -13,6 +13,7 @@ import pytest
 
 import harness
 from harness import SHM, alive, until
+from test_status import ALONE
 from test_processes import ROWS, ANSWER, SlowReader, can_unshare, fine, own_proc, until_stuck
 
 needs_namespace = pytest.mark.skipif(not can_unshare(), reason="needs root and namespaces")
@@ -50,6 +51,7 @@ def launch(start, program, tmp_path):
         server = start(model, pid_file=tmp_path / f"akin{len(servers)}.pid", **more)
         server.pid_file = tmp_path / f"akin{len(servers)}.pid"
         servers.append(server)
+        until(lambda: 0 not in known(server), "all workers to be there")
         return server
 
     yield launch
@@ -132,7 +134,7 @@ class Load:
 
 def test_five_upgrades_lose_nothing(launch, small):
     server = launch(small(ROWS), threads=16)
-    load, seen, open_files = Load(server), [server.pid], []
+    load, seen, open_files = Load(server), [server.pid], [files(server.pid)]
     for _ in range(5):
         token = server.token
         upgrade(server)
@@ -140,13 +142,18 @@ def test_five_upgrades_lose_nothing(launch, small):
         assert not list(SHM.glob(f"akin.{token}.*")) and len(server.segments()) == 2
         seen.append(server.pid)
         until(lambda: "is gone" in server.logged().splitlines()[-1], "it to be alone")
-        open_files.append(sorted(os.readlink(f"/proc/{server.pid}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{server.pid}/fd")))
+        open_files.append(files(server.pid))
     load.end()
     assert len(set(seen)) == 6 and server.process.poll() == 0
-    assert [len(files) for files in open_files] == [len(open_files[0])] * 5, open_files
+    assert open_files == [open_files[0]] * 6
     assert min(load.counts) >= 15
     assert server.metric("akin_upgrade_failures_total") == 0
     assert "killed" not in server.logged() and " error " not in server.logged()
+
+
+def files(pid):
+    """What kinds of files a process has open, in order."""
+    return sorted(re.sub(r"[:.][0-9a-f\[].*", "", os.readlink(f"/proc/{pid}/fd/{fd}")) for fd in os.listdir(f"/proc/{pid}/fd"))
 
 
 def test_an_answer_in_hand_is_finished_and_the_next_upgrade_waits(launch, model):
@@ -159,7 +166,7 @@ def test_an_answer_in_hand_is_finished_and_the_next_upgrade_waits(launch, model)
     until(lambda: "serves now" in server.logged(), "the new master")
     asked = time.monotonic()
     until(lambda: time.monotonic() > asked + 0.6, "longer than a drain after SIGTERM has patience")
-    answer = idle.get("/healthz")
+    answer = idle.get("/readyz")        # of the old one, which drains, but the service is ready
     assert answer.status == 200 and answer.headers["connection"] == "close"
     idle.close()
     follow(server, holder(server))
@@ -175,7 +182,7 @@ def test_an_answer_in_hand_is_finished_and_the_next_upgrade_waits(launch, model)
     upgrade(server)
 
 
-HANGS = "#!/bin/sh\nexec sleep 1000\n"
+HANGS = "#!/usr/bin/python3 -S\nimport time\ntime.sleep(1000)\n"
 BAD = {
     "missing": (lambda put: put.path.unlink(), "No such file or directory"),
     "not executable": (lambda put: put.path.write_text("") if put.path.unlink() is None else None, "Permission denied"),
@@ -247,7 +254,7 @@ def test_a_second_one_is_refused(launch, small, program):
     server.send(signal.SIGUSR2)
     until(lambda: "no upgrade: an upgrade is under way" in server.logged(), "the second to be refused")
     assert server.metric("akin_upgrade_failures_total") == 0 and fine(server)
-    (child,) = set(server.workers()) - known(server)
+    (child,) = set(harness.children(server.pid)) - known(server)
     os.kill(child, signal.SIGKILL)
     until(lambda: holder(server) == server.pid, "the pid file to be back")
     assert fine(server)
@@ -264,6 +271,24 @@ def test_status_tells_of_who_has_the_pid_file(launch, small, program):
     server.send(signal.SIGUSR2)
     until(lambda: aside(server).exists(), "the pid file to be put aside")
     assert f"pid {server.pid}\n" in status(server)
+
+
+@needs_namespace
+def test_status_without_a_pid_file_tells_of_the_successor(launch, model):
+    """Though both live, and have boards."""
+    server = launch(model, max_n=10000, request_timeout_ms=600000, drain_timeout_ms=600000, wrapper=ALONE)
+    old, reader = server.pid, SlowReader(server)
+    until_stuck(server)
+    server.send(signal.SIGUSR2)
+    until(lambda: "serves now" in server.logged(), "the new master")
+    follow(server, holder(server))
+    done = subprocess.run(["nsenter", "-m", f"--wdns={server.folder}", "-t", str(server.pid), harness.BUILD / "akin-server", "-c",
+                           server.conf(), "--status"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=harness.environment())
+    assert alive(old) and f"pid {server.pid}\n" in done.stdout.decode(), done.stdout
+    os.kill(old, signal.SIGKILL)
+    reader.close()
+    until(lambda: "is gone" in server.logged(), "the end of the old one to be noticed")
+    until(lambda: not aside(server).exists(), "its pid file to be removed")
 
 
 @pytest.mark.parametrize("script", [HANGS, None])
@@ -343,11 +368,24 @@ def test_another_port(start, small, program, tmp_path):
     folder, pid_file = tmp_path / "server0", tmp_path / "akin.pid"
     folder.mkdir()
     (folder / "empty.conf").write_text(f"port = {ports[0]}\n")
-    server = start(model, port=None, pid_file=pid_file, wait=False)
+    server = start(model, port=None, pid_file=pid_file, wait=False, workers=1)
     server.port, server.pid_file = ports[0], pid_file
     server.ready()
     (folder / "empty.conf").write_text(f"port = {ports[1]}\n")
-    upgrade(server)
+    old, (worker,) = server.pid, known(server)
+    os.kill(worker, signal.SIGSTOP)
+    until(lambda: harness.pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", "the stop")
+    waiting = [server.client() for _ in range(20)]
+    for client in waiting:
+        client.connection.request("GET", "/predict/item/A?n=5")
+    server.send(signal.SIGUSR2)
+    until(lambda: "serves now" in server.logged(), "the new master")
+    os.kill(worker, signal.SIGCONT)
+    for client in waiting:              # nobody else takes them
+        assert harness.json.loads(client.connection.getresponse().read())["data"] == ANSWER
+        client.close()
+    until(lambda: not alive(old), "the old master to end")
+    follow(server, holder(server))
     assert "another address" in server.logged()
     with pytest.raises(OSError):
         server.get("/")
@@ -383,6 +421,43 @@ def test_a_socket_that_is_none_of_a_predecessor(start, small):
                        wrapper=["/usr/bin/python3", "-c", "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"], wait=False)
         assert server.process.wait(harness.PATIENCE) == 1       # Popen closes it: the port is taken
         assert "not used" in server.logged()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_gave_up_root_can_be_replaced(start, small, program, tmp_path):
+    """The successor is nobody from the start, and need not bind: not even a port that only root can."""
+    model = small(ROWS)
+    for path in (tmp_path, *tmp_path.parents[:2], model):
+        path.chmod(0o755)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.chown(folder, "nobody")
+    server = start(model, pid_file=folder / "akin.pid", user="nobody", port=free_low_port())
+    server.pid_file = folder / "akin.pid"
+    upgrade(server)
+    assert harness.pathlib.Path(f"/proc/{server.pid}").stat().st_uid != 0 and fine(server)
+    assert "was handed over" in server.logged()
+    upgrade(server)
+    assert fine(server)
+    # and where it may not rename its pid file, it says so and goes on
+    shutil.chown(folder, "root")
+    server.send(signal.SIGUSR2)
+    until(lambda: "the upgrade failed" in server.logged(), "the failure")
+    assert "can't rename the pid file" in server.logged() and fine(server)
+    assert server.metric("akin_upgrade_failures_total") == 1
+    shutil.chown(folder, "nobody")
+    finish(server)
+
+
+def free_low_port():
+    for port in range(1023, 600, -1):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise AssertionError("no port below 1024 is free")
 
 
 @needs_namespace

@@ -135,6 +135,48 @@ static void test_the_lock_is_the_masters(void **state)
 	board_remove(&b);	/* once more does no harm */
 }
 
+static void test_a_reason_in_one_piece(void **state)
+{
+	struct board b;
+	char text[BOARD_REASON], longer[BOARD_REASON + 50];
+
+	(void)state;
+	assert_true(board_create(&b, 1, COUNTERS, &why));
+	board_reason(&b, text);
+	assert_string_equal(text, "");
+	memset(longer, 'x', sizeof longer - 1);
+	longer[sizeof longer - 1] = '\0';
+	board_set_reason(&b, longer);
+	board_reason(&b, text);
+	assert_int_equal(strlen(text), BOARD_REASON - 1);
+	memset(b.head->last_reload_reason, 'y', BOARD_REASON);	/* its writer died in the middle */
+	b.head->reason_turn++;
+	board_reason(&b, text);
+	assert_int_equal(strlen(text), BOARD_REASON - 1);
+	b.head->reason_turn++;
+
+	/* another process writes all the time; what is read is always one of the two */
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (;;) {
+			board_set_reason(&b, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+			board_set_reason(&b, "bbbbbbb");
+		}
+	}
+	for (int i = 0; i < 2000; i++) {
+		board_reason(&b, text);
+		size_t len = strlen(text);
+
+		if (text[0] != 'y' && (len != strspn(text, text[0] == 'a' ? "a" : "b") || (len != 7 && len != 63)))
+			i = 3000;
+		assert_true(i < 3000);
+	}
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	board_remove(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +184,7 @@ int main(void)
 		cmocka_unit_test(test_who_may_write),
 		cmocka_unit_test(test_counters_outlive_workers),
 		cmocka_unit_test(test_the_lock_is_the_masters),
+		cmocka_unit_test(test_a_reason_in_one_piece),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

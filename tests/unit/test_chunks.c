@@ -47,6 +47,7 @@ static const struct {
 	{"5;\x01\r\nhello", CHUNKS_BAD, "", 0},
 	{"5\r\nhello0\r\n\r\n", CHUNKS_BAD, "hello", 0},
 	{"5\r\nhello!\r\n0\r\n\r\n", CHUNKS_BAD, "hello", 0},
+	{"5\r\nhello\n\n0\r\n\r\n", CHUNKS_BAD, "hello", 0},
 	{"5\r\nhello\r0\r\n\r\n", CHUNKS_BAD, "hello", 0},
 	{"5\r\nhello\n0\r\n\r\n", CHUNKS_BAD, "hello", 0},
 	{"00000000000000005\r\nhello\r\n0\r\n\r\n", CHUNKS_BAD, "", 0},

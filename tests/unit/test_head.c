@@ -312,6 +312,39 @@ static void test_limits(void **state)
 	assert_int_equal(h.status, 431);
 }
 
+/* What is wrong is told in words that name it. */
+static void test_reasons(void **state)
+{
+	static const struct { const char *bytes, *word; } reasons[] = {
+		{HOST "X: a\r\n b\r\n\r\n", "next line"},
+		{HOST "X : a\r\n\r\n", "before the colon"},
+		{HOST "X\r\n\r\n", "a name, a colon"},
+		{HOST "Host: x\r\n\r\n", "one Host"},
+		{GET "\r\n", "one Host"},
+		{GET "Host: a b\r\n\r\n", "a name or an address"},
+		{GET "X: \x01", "control"},
+		{GET "X\n", "CR LF"},
+		{GET "X\rY", "by LF"},
+		{"GET /\xc3\xa9 HTTP/1.1\r\n", "percent-encoded"},
+		{"GET /a#b HTTP/1.1\r\n", "'#'"},
+		{"GET / HTTP/3.0\r\n", "HTTP/1.1"},
+		{POST CL "5\r\n" TE "chunked\r\n\r\n", "both"},
+		{POST CL "x\r\n\r\n", "Content-Length"},
+		{POST CL "1001\r\n\r\n", "max_body_bytes"},
+		{POST TE "gzip\r\n\r\n", "Transfer-Encoding"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+		size_t len = strlen(reasons[i].bytes);
+		struct head h;
+
+		assert_int_equal(read_parted(&h, reasons[i].bytes, len, 0, 1), HEAD_REFUSED);
+		if (!strstr(h.reason, reasons[i].word))
+			fail_msg("case %zu: '%s' has no '%s'", i, h.reason, reasons[i].word);
+	}
+}
+
 static void test_waiting_for_a_word(void **state)
 {
 	static const struct { const char *bytes; bool expects; } words[] = {
@@ -380,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_where_it_ends),
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_waiting_for_a_word),
 		cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_fields_by_name),

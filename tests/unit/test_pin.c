@@ -194,6 +194,76 @@ static void test_no_name_but_a_descriptor(void **state)
 	assert_int_equal(board_own(&board)->generation, number + 1);
 }
 
+static void expect(const struct pin *p, uint64_t number, uint32_t items)
+{
+	assert_int_equal(p->packed.generation, number);
+	assert_int_equal(p->packed.model.head->items, items);
+}
+
+/* There and back while requests read: each goes on reading what it began with, under the number that it had then. */
+static void test_the_way_back(void **state)
+{
+	struct generation g = {.number = 0};
+	uint64_t x = publish_in_master(), y = publish_in_master();
+	uint32_t items_x = sizes[(x + 1) % 2], items_y = sizes[(y + 1) % 2];
+
+	(void)state;
+	assert_true(pin_adopt(&board, &why));
+	struct pin *first = pin_take();
+
+	expect(first, y, items_y);
+	assert_true(generation_roll_back(&board, &g, &why));
+	assert_int_equal(g.number, y + 1);
+	assert_int_equal(board.head->generation, y + 1);
+	assert_int_equal(board.head->previous, y);
+	board_drop_models(&board);			/* from here on as a worker that runs: by name */
+	assert_true(pin_adopt(&board, &why));
+	struct pin *second = pin_take();
+
+	expect(second, y + 1, items_x);
+	expect(first, y, items_y);
+	assert_int_equal(board_own(&board)->oldest, y);
+	assert_true(generation_roll_back(&board, &g, &why));
+	board_drop_models(&board);
+	assert_true(pin_adopt(&board, &why));
+	struct pin *third = pin_take();
+
+	expect(third, y + 2, items_y);
+	expect(second, y + 1, items_x);
+	expect(first, y, items_y);
+	pin_drop(first);
+	pin_drop(second);
+	pin_drop(third);
+	pin_retire(&board);
+	assert_int_equal(board_own(&board)->oldest, y + 2);
+	generation_forget_previous(&board);
+	assert_false(generation_roll_back(&board, &g, &why));
+	assert_int_equal(board.head->generation, y + 2);
+}
+
+/* Removed from outside: what the master can still read is published under a new name. */
+static void test_the_way_back_without_a_name(void **state)
+{
+	struct generation g = {.number = 0};
+	char name[SEGMENT_NAME_MAX];
+	uint64_t x = publish_in_master();
+	uint32_t items = sizes[(x + 1) % 2];
+
+	(void)state;
+	publish_in_master();
+	segment_model_name(name, board_token(&board), x);
+	segment_unlink(name);
+	assert_true(generation_roll_back(&board, &g, &why));
+	board_drop_models(&board);
+	assert_true(pin_adopt(&board, &why));
+	struct pin *p = pin_take();
+
+	expect(p, x + 2, items);
+	pin_drop(p);
+	publish();				/* whose parity the next test goes by */
+	assert_true(pin_adopt(&board, &why));
+}
+
 static _Atomic bool stop;
 static _Atomic uint64_t wrong, reads;
 
@@ -245,6 +315,8 @@ int main(void)
 		cmocka_unit_test(test_all_places_pinned),
 		cmocka_unit_test(test_a_name_that_is_gone),
 		cmocka_unit_test(test_no_name_but_a_descriptor),
+		cmocka_unit_test(test_the_way_back),
+		cmocka_unit_test(test_the_way_back_without_a_name),
 		cmocka_unit_test(test_readers_and_reloads),
 	};
 
