@@ -123,6 +123,19 @@ faults: $(FAULTS)
 sanitized:
 	@$(MAKE) $(SUB) BUILD=$(BUILD)/asan UI=$(UI) CFLAGS='$(SANITIZE)' HARDEN=-fPIE all units faults
 
+# Longer than the tests: data races, and what a sanitizer that is compiled in can't see. PYTEST= chooses some.
+THREADED = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+tsan: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) ui
+	@$(MAKE) $(SUB) BUILD=$(BUILD)/tsan UI=$(UI) CFLAGS='$(THREADED)' HARDEN=-fPIE all units faults
+	@$(PYTHON) tests/run.py --unit --system $(BUILD)/tsan $(if $(PYTEST),-- $(PYTEST))
+valgrind: etc/packages/build.need etc/packages/test.need
+	@command -v valgrind >/dev/null || { echo 'valgrind is missing; as root:  apt-get install valgrind' >&2; exit 1; }
+	@$(MAKE) $(SUB) ui
+	@$(MAKE) $(SUB) all faults
+	@tests/under-valgrind $(BUILD) $(BUILD)/valgrind
+	@$(PYTHON) tests/run.py --system $(BUILD)/valgrind $(if $(PYTEST),-- $(PYTEST))
+
 # Long: each target SECONDS= seconds (or one, TARGET=csv), going on from the corpus in the tree and what was found before.
 fuzz: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) fuzzers
@@ -130,7 +143,7 @@ fuzz: etc/packages/build.need etc/packages/test.need
 fuzzers:
 	@$(MAKE) $(SUB) BUILD=$(BUILD)/fuzz UI=$(UI) CC=clang CFLAGS='$(FUZZED)' HARDEN=-fPIE fuzz-targets
 fuzz-targets: $(FUZZERS)
-.PHONY: faults fuzz fuzzers fuzz-targets
+.PHONY: faults tsan valgrind fuzz fuzzers fuzz-targets
 
 bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
@@ -168,6 +181,7 @@ help:
 	@echo 'make test       all tests, on the normal and a sanitizer build (parts: unit system sanitize operator container)'
 	@echo 'make fuzz       make inputs up for SECONDS=$(SECONDS) a target, or for one TARGET='
 	@echo 'make soak       everything at once for MINUTES=30: load, reloads, kills, hostile clients, and nothing left of it'
+	@echo 'make tsan       unit and system tests with a thread sanitizer; valgrind: system tests under it (PYTEST=)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'
 	@echo 'make lint       style, static analysis, man pages, scripts'

@@ -153,11 +153,12 @@ def saturation():
         timeseries("Connections", "Connections that are open, and connections that wait in the kernel's queue for a free thread.", "short", [
             target("sum(akin_connections_active{@})", "active"), target("sum(akin_connections_waiting{@})", "waiting")],
             (8, 7), overrides=coloured(active=BLUE, waiting=RED)),
-        timeseries("Connections made", "Connections accepted and refused, per second. Many accepted per request means that "
-                   "clients do not keep them.", "cps", [
+        timeseries("Connections made", "Connections accepted, ended because others waited for their thread, and refused, "
+                   "per second. Many accepted per request means that clients do not keep them.", "cps", [
             target("sum(rate(akin_connections_accepted_total{@}[$__rate_interval]))", "accepted"),
-            target("sum by (reason) (rate(akin_connections_refused_total{@}[$__rate_interval]))", "refused: {{reason}}")],
-            (8, 7), overrides=coloured(**{"accepted": GREEN, "refused.*": RED})),
+            target("sum by (reason) (rate(akin_connections_refused_total{@}[$__rate_interval]))", "refused: {{reason}}"),
+            target("sum by (reason) (rate(akin_connections_ended_total{@}[$__rate_interval]))", "ended: {{reason}}")],
+            (8, 7), overrides=coloured(**{"accepted": GREEN, "refused.*": RED, "ended.*": YELLOW})),
     ]
 
 

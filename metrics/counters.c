@@ -115,6 +115,7 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #define ADD_ONE(symbol)	       add(&sum->symbol, &c->symbol, 1);
 #define ADD_BY_HANDLER(symbol) add(sum->symbol, c->symbol, HANDLER_COUNT);
 #define ADD_BY_REFUSAL(symbol) add(sum->symbol, c->symbol, REFUSAL_COUNT);
+#define ADD_BY_ENDING(symbol)  add(sum->symbol, c->symbol, ENDING_COUNT);
 #define ADD_BY_DENIAL(symbol)  add(sum->symbol, c->symbol, DENIAL_COUNT);
 #define ADD_BY_KEY(symbol)     add(sum->symbol, c->symbol, KEY_NAMES);
 #define ADD_BY_ANSWER(symbol)	/* these two together, below */
@@ -126,6 +127,7 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #undef ADD_ONE
 #undef ADD_BY_HANDLER
 #undef ADD_BY_REFUSAL
+#undef ADD_BY_ENDING
 #undef ADD_BY_DENIAL
 #undef ADD_BY_KEY
 #undef ADD_BY_ANSWER
@@ -140,6 +142,7 @@ uint64_t counters_bury(void *counters)
 
 #define BURY_COUNTER_BY_ANSWER(symbol)
 #define BURY_COUNTER_BY_REFUSAL(symbol)
+#define BURY_COUNTER_BY_ENDING(symbol)
 #define BURY_COUNTER_BY_DENIAL(symbol)
 #define BURY_COUNTER_BY_KEY(symbol)
 #define BURY_COUNTER_ONE(symbol)
@@ -154,5 +157,6 @@ uint64_t counters_bury(void *counters)
 	FAMILIES(X)
 #undef X
 	atomic_store_explicit(&c->unheard, 0, memory_order_relaxed);
+	atomic_store_explicit(&c->ops_in_progress, 0, memory_order_relaxed);
 	return in_hand;
 }

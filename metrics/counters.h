@@ -44,6 +44,13 @@ enum refusal {
 	REFUSAL_COUNT
 };
 
+enum ending {
+#define X(symbol, label) ENDING_##symbol,
+	ENDINGS(X)
+#undef X
+	ENDING_COUNT
+};
+
 enum denial {
 #define X(symbol, label) DENIAL_##symbol,
 	DENIALS(X)
@@ -78,6 +85,7 @@ struct counters {
 #define FIELD_ONE(symbol)	 _Atomic uint64_t symbol;
 #define FIELD_BY_HANDLER(symbol) _Atomic uint64_t symbol[HANDLER_COUNT];
 #define FIELD_BY_REFUSAL(symbol) _Atomic uint64_t symbol[REFUSAL_COUNT];
+#define FIELD_BY_ENDING(symbol)	 _Atomic uint64_t symbol[ENDING_COUNT];
 #define FIELD_BY_DENIAL(symbol)	 _Atomic uint64_t symbol[DENIAL_COUNT];
 #define FIELD_BY_KEY(symbol)	 _Atomic uint64_t symbol[KEY_NAMES];
 #define FIELD_BY_ANSWER(symbol)	 _Atomic uint64_t symbol[HANDLER_COUNT][METHOD_COUNT][STATUS_COUNT];
@@ -89,11 +97,13 @@ struct counters {
 #undef FIELD_ONE
 #undef FIELD_BY_HANDLER
 #undef FIELD_BY_REFUSAL
+#undef FIELD_BY_ENDING
 #undef FIELD_BY_DENIAL
 #undef FIELD_BY_KEY
 #undef FIELD_BY_ANSWER
 #undef FIELD_SERVED
 	_Atomic uint64_t unheard;	/* connections whose first request has not come; a gauge, part of a family */
+	_Atomic uint64_t ops_in_progress; /* requests in hand that came in by ops_listen; a gauge, part of a family */
 	_Atomic uint64_t others;	/* answers to methods but GET: without any, their cells need no look */
 };
 

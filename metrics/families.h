@@ -66,7 +66,11 @@
 	X(60000000000, "60.0",    0, 1)
 
 /* X(symbol, label value): why a connection was refused. */
-#define REFUSALS(X) X(DESCRIPTORS, "descriptors")
+#define REFUSALS(X) X(DESCRIPTORS, "descriptors") X(OVERLOAD, "overload")
+
+/* X(symbol, label value): what a connection did that was ended since others waited for its thread: nothing; kept the
+ * thread waiting for its request, or for its answer to be taken; or was answered, and told to close. */
+#define ENDINGS(X) X(IDLE, "idle") X(SLOW, "slow") X(BUSY, "busy")
 
 /* X(symbol, label value): why a request was not let through. */
 #define DENIALS(X) \
@@ -78,8 +82,8 @@
 /* X(symbol, type, shape, unit, name, labels, help)
  *
  * shape: COMPUTED has no field in the slots; ONE is one number; BY_HANDLER is one by handler; BY_ANSWER is one by
- * handler, method and status; SERVED is times and bytes by handler, method and class; BY_REFUSAL and BY_DENIAL are one by
- * reason; BY_KEY is one by place of an API key's name.
+ * handler, method and status; SERVED is times and bytes by handler, method and class; BY_REFUSAL, BY_ENDING and BY_DENIAL
+ * are one by reason; BY_KEY is one by place of an API key's name.
  * unit: the name's suffix where OpenMetrics wants one said, else "". */
 #define FAMILIES(X) \
 	X(requests, COUNTER, BY_ANSWER, "", "http_requests_total", "handler, method, status", \
@@ -148,7 +152,7 @@
 	X(worker_requests, COUNTER, COMPUTED, "", "akin_worker_requests_total", "worker", \
 	  "HTTP requests answered, by worker.") \
 	X(threads, GAUGE, ONE, "", "akin_threads", "worker", \
-	  "Threads that serve connections, by worker.") \
+	  "Threads that serve connections, by worker; those of ops_listen left aside, here and below.") \
 	X(threads_busy, GAUGE, COMPUTED, "", "akin_threads_busy", "worker", \
 	  "Threads that answer a request or wait for a connection's first one, by worker.") \
 	X(connections_active, GAUGE, ONE, "", "akin_connections_active", "worker", \
@@ -158,7 +162,9 @@
 	X(connections_accepted, COUNTER, ONE, "", "akin_connections_accepted_total", "worker", \
 	  "Connections accepted, by worker.") \
 	X(connections_refused, COUNTER, BY_REFUSAL, "", "akin_connections_refused_total", "reason", \
-	  "Connections that were told 503 and closed, by what there was too little of.") \
+	  "Connections that were told 503 and closed, for want of a descriptor or a thread.") \
+	X(connections_ended, COUNTER, BY_ENDING, "", "akin_connections_ended_total", "reason", \
+	  "Connections that were ended because another one waited for their thread, by what they did.") \
 	X(access_denied, COUNTER, BY_DENIAL, "", "akin_access_denied_total", "reason", \
 	  "Requests answered 403 or 401: by the list the address is not in, or for a key that is missing or wrong.") \
 	X(api_key_requests, COUNTER, BY_KEY, "", "akin_api_key_requests_total", "key", \

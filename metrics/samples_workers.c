@@ -125,13 +125,15 @@ void samples_threads(struct page *p) { by_slot(p, offsetof(struct counters, thre
 void samples_connections_active(struct page *p) { by_slot(p, offsetof(struct counters, connections_active)); }
 void samples_connections_accepted(struct page *p) { by_slot(p, offsetof(struct counters, connections_accepted)); }
 
-/* An idle connection has a thread, too, but is ended when somebody else needs that. */
+/* An idle connection has a thread, too, but is ended when somebody else needs that. The three change while they are
+ * read. */
 void samples_threads_busy(struct page *p)
 {
 	for (uint32_t i = 0; i < board_slots(p->board); i++) {
 		const struct counters *c = board_counters(p->board, i);
+		uint64_t all = LOAD(c->in_progress) + LOAD(c->unheard), ops = LOAD(c->ops_in_progress);
 
-		by_worker(p, i, LOAD(c->in_progress) + LOAD(c->unheard));
+		by_worker(p, i, all > ops ? all - ops : 0);
 	}
 }
 
@@ -155,4 +157,16 @@ void samples_connections_refused(struct page *p)
 
 	for (unsigned i = 0; i < REFUSAL_COUNT; i++)
 		page_value_by(p, "reason", reason[i], LOAD(p->sum.connections_refused[i]));
+}
+
+void samples_connections_ended(struct page *p)
+{
+	static const char *const reason[] = {
+#define X(symbol, label) [ENDING_##symbol] = label,
+		ENDINGS(X)
+#undef X
+	};
+
+	for (unsigned i = 0; i < ENDING_COUNT; i++)
+		page_value_by(p, "reason", reason[i], LOAD(p->sum.connections_ended[i]));
 }

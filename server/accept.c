@@ -1,7 +1,8 @@
 /* accept.c - the accept() that civetweb calls.
  *
- * The program defines this symbol and exports it, so the dynamic linker binds libcivetweb's call to it. One thread,
- * civetweb's accept thread, calls it, on the one listening socket. Four things are done that civetweb does not:
+ * The program defines this symbol and exports it, so the dynamic linker binds libcivetweb's call to it. Each listening
+ * socket of a worker is a door, with one thread, civetweb's accept thread, that calls it. Five things are done that
+ * civetweb does not:
  *
  * A connection is counted before it is taken, and out again when there was none. So a worker that has told
  * accept_shut() and then sees a count of zero knows that none can come any more.
@@ -9,9 +10,13 @@
  * A connection that is accepted waits for this worker's threads; one in the kernel's queue can be taken by any worker.
  * So while every thread has a connection, none is accepted: accept() blocks, until one has closed. What still waits
  * after PATIENCE_MS waits for us, since any worker with a free thread would have taken it. Then a connection is ended
- * that has long been idle; or, when there is none, the next answer closes its own. One goes for each that waits. An
- * idle connection is told nothing, so its client may be about to send: on a machine with too much to do, busy ones look
- * idle for a while.
+ * that has long been idle, or whose client is slow; or, when there is none, the next answers close their own. One goes for
+ * each that waits. An idle connection is told nothing, so its client may be about to send: on a machine with too much to
+ * do, busy ones look idle for a while.
+ *
+ * When the queue is longer than max_waiting all the same, what is too many is told 503 (refusal.c), but not as long as
+ * another worker has threads left and just has not come to take it. A worker that still has not after STUBBORN_MS
+ * hangs.
  *
  * Without a free descriptor civetweb would poll a readable listener and fail to accept for ever at 100 % CPU. Here a
  * spare descriptor is given up, the connection is taken with it, told 503 and closed, and the spare is taken back.
@@ -25,125 +30,98 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "log.h"
+#include "refusal.h"
 
+#define DOORS	    2
 #define PATIENCE_MS 5			/* for another worker to take what this one can't */
 #define PRESS_MS    50			/* as long after that, the next one need not be patient */
+#define STUBBORN_MS 1000			/* for a worker with free threads to use them */
 #define LONG_IDLE_MS 1000		/* an idle connection gives way before a busy one; */
 #define CLAIM_MS    100			/* until then a busy one does, if one is answered in this time; */
 #define IDLE_MS	    100			/* or else one that has been idle a little */
 #define CLOSING_MS  100			/* for a connection that is ended to be gone */
-#define SHED_LOG_MS 60000		/* the log hears of shed connections this often */
+#define CLAIMS	    32			/* answers that may close their connections before the next look */
+#define BATCH	    64			/* connections told 503 between two looks for room */
 
-static int spare = -1;
-static _Atomic bool shut;
-static _Atomic uint32_t connections;
-static struct counters *counters;	/* what others are told: only of connections that did come */
-static uint32_t limit = UINT32_MAX;
-static bool (*make_room)(int64_t idle);
-static sem_t freed;			/* posted when a connection closes while `full` */
-static _Atomic bool full;		/* accept() waits for one to close */
-static _Atomic bool claim;
+static struct door *doors[DOORS];
 
-bool accept_open(struct counters *c, struct fault *why)
+bool accept_open(struct door *d, const struct board *b, struct fault *why)
 {
-	counters = c;
-	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (sem_init(&freed, 0, 0) != 0)
+	d->board = b;
+	d->fd = -1;
+	d->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (sem_init(&d->freed, 0, 0) != 0)
 		return fault_errno(why, "can't make a semaphore");
-	return spare >= 0 || fault_errno(why, "can't keep a spare descriptor");
+	atomic_fetch_and(&board_own(b)->full, ~(UINT32_C(1) << d->number));	/* a dead worker may have left it set */
+	doors[d->number] = d;
+	return d->spare >= 0 || fault_errno(why, "can't keep a spare descriptor");
 }
 
-void accept_limit(uint32_t most, bool (*room)(int64_t idle))
+void accept_at(struct door *d, int fd) { atomic_store(&d->fd, fd); }
+
+void accept_shut(struct door *d)
 {
-	limit = most;
-	make_room = room;
+	atomic_store(&d->shut, true);
+	sem_post(&d->freed);
 }
 
-void accept_shut(void)
+static void count_ending(struct door *d, enum ending how)
 {
-	atomic_store(&shut, true);
-	sem_post(&freed);
+	if (d->refused)
+		counters_more(&d->refused->connections_ended[how], 1);
 }
 
-bool accept_claim(void)
+bool accept_claim(struct door *d)
 {
-	return atomic_load_explicit(&claim, memory_order_relaxed) && atomic_exchange(&claim, false);
+	uint32_t left = atomic_load_explicit(&d->claims, memory_order_relaxed);
+
+	while (left > 0 && !atomic_compare_exchange_weak(&d->claims, &left, left - 1))
+		;
+	if (left > 0)
+		count_ending(d, ENDING_BUSY);
+	return left > 0;
 }
 
-uint32_t accept_connections(void) { return atomic_load(&connections); }
+uint32_t accept_connections(struct door *d) { return atomic_load(&d->connections); }
 
-void accept_closed(void)
+void accept_closed(struct door *d)
 {
-	if (counters)
-		counters_less(&counters->connections_active);
-	atomic_fetch_sub(&connections, 1);
-	if (atomic_load(&full))
-		sem_post(&freed);
-}
-
-static const char shed_answer[] =
-	"HTTP/1.1 503 Service Unavailable\r\nServer: Akin/" AKIN_VERSION "\r\nContent-Type: application/json\r\n"
-	"Content-Length: 47\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
-	"{\"detail\":\"the server is out of descriptors\"}  ";
-
-static void log_shed(void)
-{
-	static uint64_t count;
-	static int64_t told;
-	int64_t now = clock_ms();
-
-	count++;
-	if (told && now - told < SHED_LOG_MS)
-		return;
-	log_line(LOG_WARN, "out of file descriptors: %llu connections were told 503 so far; raise open_files",
-		 (unsigned long long)count);
-	told = now;
+	if (d->counted)
+		counters_less(&d->counted->connections_active);
+	atomic_fetch_sub(&d->connections, 1);
+	if (atomic_load(&d->full))
+		sem_post(&d->freed);
 }
 
 /* Answer the next connection 503, with the descriptor that was kept for it. */
-static void shed(int fd)
+static void refuse_next(struct door *d, int fd)
 {
-	char sink[4096];
-
-	if (spare < 0) {
+	if (d->spare < 0) {
 		poll(NULL, 0, 10);	/* nothing can be done but not to spin */
-		return;
-	}
-	close(spare);
-	int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	} else {
+		close(d->spare);
+		int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (s >= 0) {
-		/* To a client that is gone, or to one that takes nothing: either way it is closed. Its request is
-		 * read, for a close over unread bytes would take the answer back. */
-		ssize_t ignored = send(s, shed_answer, sizeof shed_answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		ignored = recv(s, sink, sizeof sink, MSG_DONTWAIT);
-		(void)ignored;
-		close(s);
-		if (counters)
-			counters_more(&counters->connections_refused[REFUSAL_DESCRIPTORS], 1);
-		log_shed();
+		if (s >= 0)
+			refusal_tell(s, REFUSAL_DESCRIPTORS, d->refused);
 	}
-	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	d->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static bool someone_waits(int fd)
+static bool someone_waits(const struct door *d, int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN) && !atomic_load(&shut);
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN) && !atomic_load(&d->shut);
 }
 
 /* Has a connection closed within ms? Posts left from before only make the caller look once more. */
-static bool wait_for_close(int ms)
+static bool wait_for_close(struct door *d, int ms)
 {
 	struct timespec until;
 
@@ -151,30 +129,117 @@ static bool wait_for_close(int ms)
 	until.tv_nsec += ms * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	return sem_clockwait(&freed, CLOCK_MONOTONIC, &until) == 0;
+	return sem_clockwait(&d->freed, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* Is there no worker with a thread to spare for this door? */
+static bool all_full(const struct door *d)
+{
+	for (uint32_t i = 0; i < board_slots(d->board); i++) {
+		struct board_slot *slot = board_slot(d->board, i);
+
+		if (atomic_load(&slot->state) == WORKER_SERVING && !(atomic_load(&slot->full) >> d->number & 1))
+			return false;
+	}
+	return true;
+}
+
+static uint32_t tell_surplus(struct door *d, int fd, int64_t now)
+{
+	if (now - d->eased < STUBBORN_MS && !all_full(d))
+		return 0;
+	return refusal_surplus(fd, d->max_waiting, BATCH, d->refused);
+}
+
+static bool end_one(struct door *d, int64_t idle)
+{
+	enum ending how;
+
+	if (!d->make_room(d->of, idle, &how))
+		return false;
+	count_ending(d, how);
+	return true;
+}
+
+static void set_full(struct door *d, bool full)
+{
+	uint32_t bit = UINT32_C(1) << d->number;
+
+	atomic_store(&d->full, full);
+	if (full)
+		atomic_fetch_or(&board_own(d->board)->full, bit);
+	else
+		atomic_fetch_and(&board_own(d->board)->full, ~bit);
+}
+
+/* How many answers may close their connections: this worker's share of what waits. With one at a time, each would cost
+ * the accept thread a sleep, which on a machine with too much to do is what everybody waits for. */
+static uint32_t share(const struct door *d, int fd)
+{
+	uint32_t waiting = refusal_waiting(fd) / board_slots(d->board);
+
+	return waiting < 1 ? 1 : waiting > CLAIMS ? CLAIMS : waiting;
 }
 
 /* Wait for there to be a thread. False: nobody waits any more for one. */
-static bool have_room(int fd)
+static bool have_room(struct door *d, int fd)
 {
-	static int64_t press_until;
 	int64_t began = clock_ms();
 	bool room;
 
-	atomic_store(&full, true);	/* before the look at connections: whoever closes one after that posts */
-	while (!(room = atomic_load(&connections) < limit) && someone_waits(fd)) {
+	set_full(d, true);	/* before the look at connections: whoever closes one after that posts */
+	while (!(room = atomic_load(&d->connections) < d->limit) && someone_waits(d, fd)) {
 		int64_t now = clock_ms();
-		bool press = now < press_until, ended = press && make_room(now - began < CLAIM_MS ? LONG_IDLE_MS : IDLE_MS);
+		bool press = now < d->press_until;
+
+		if (!press)
+			d->eased = now;
+		bool more = press && tell_surplus(d, fd, now) == BATCH;
+		bool ended = press && end_one(d, now - began < CLAIM_MS ? LONG_IDLE_MS : IDLE_MS);
 
 		if (press)
-			press_until = now + PRESS_MS;
-		atomic_store(&claim, press && !ended);
-		if (!wait_for_close(ended ? CLOSING_MS : PATIENCE_MS))
-			press_until = clock_ms() + PRESS_MS;
+			d->press_until = now + PRESS_MS;
+		atomic_store(&d->claims, press && !ended ? share(d, fd) : 0);
+		if (!wait_for_close(d, more ? 0 : ended ? CLOSING_MS : PATIENCE_MS))
+			d->press_until = clock_ms() + PRESS_MS;
 	}
-	atomic_store(&full, false);
-	atomic_store(&claim, false);
+	set_full(d, false);
+	atomic_store(&d->claims, 0);
 	return room;
+}
+
+static int take(struct door *d, int fd, struct sockaddr *from, socklen_t *len)
+{
+	if (atomic_load(&d->connections) >= d->limit && !have_room(d, fd)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	atomic_fetch_add(&d->connections, 1);
+	int s = atomic_load(&d->shut) ? -1 : accept4(fd, from, len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (s < 0) {
+		int error = atomic_load(&d->shut) ? EAGAIN : errno;
+
+		atomic_fetch_sub(&d->connections, 1);
+		if (error == EMFILE || error == ENFILE)
+			refuse_next(d, fd);
+		else if (error == ENOBUFS || error == ENOMEM)
+			poll(NULL, 0, 10);
+		errno = error;
+	} else if (d->counted) {
+		counters_more(&d->counted->connections_active, 1);
+		counters_more(&d->counted->connections_accepted, 1);
+	}
+	return s;
+}
+
+static struct door *door_of(int fd)
+{
+	for (unsigned i = 0; i < DOORS; i++) {
+		if (doors[i] && atomic_load(&doors[i]->fd) == fd)
+			return doors[i];
+	}
+	return NULL;
 }
 
 int accept(int fd, struct sockaddr *restrict peer, socklen_t *restrict peer_len)
@@ -185,29 +250,14 @@ int accept(int fd, struct sockaddr *restrict peer, socklen_t *restrict peer_len)
 		struct sockaddr_storage room;
 	} from = {.v4 = {.sin_family = AF_INET}};
 	socklen_t len = sizeof from;
+	struct door *d = door_of(fd);
 
-	if (atomic_load(&connections) >= limit && !have_room(fd)) {
-		errno = EAGAIN;
+	if (!d)
+		return accept4(fd, peer, peer_len, 0);
+	int s = take(d, fd, &from.any, &len);
+
+	if (s < 0)
 		return -1;
-	}
-	atomic_fetch_add(&connections, 1);
-	int s = atomic_load(&shut) ? -1 : accept4(fd, &from.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (s < 0) {
-		int error = atomic_load(&shut) ? EAGAIN : errno;
-
-		atomic_fetch_sub(&connections, 1);
-		if (error == EMFILE || error == ENFILE)
-			shed(fd);
-		else if (error == ENOBUFS || error == ENOMEM)
-			poll(NULL, 0, 10);
-		errno = error;
-		return -1;
-	}
-	if (counters) {
-		counters_more(&counters->connections_active, 1);
-		counters_more(&counters->connections_accepted, 1);
-	}
 	if (from.any.sa_family != AF_INET)
 		from.v4 = (struct sockaddr_in){.sin_family = AF_INET};
 	if (peer && peer_len && *peer_len >= sizeof from.v4) {

@@ -1,10 +1,9 @@
-/* bind.c - making the listening socket, in the master, once.
+/* bind.c - making the listening sockets, in the master, once.
  *
- * All workers inherit it, so that a connection that waits to be accepted belongs to no worker and is not lost with
- * one (with SO_REUSEPORT it would be). It is non-blocking because its users poll it and then race for accept(). */
+ * All workers inherit them, so that a connection that waits to be accepted belongs to no worker and is not lost with
+ * one (with SO_REUSEPORT it would be). They are non-blocking because their users poll them and then race for accept(). */
 #include "bind.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -14,62 +13,50 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "log.h"
+
 #define FIND_LIMIT 65536	/* descriptors that are looked through */
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-/* settings.c has made sure that it is one of the two. */
-static socklen_t read_address(const struct settings *s, union address *a)
+static bool set_options(int fd, int family, const struct settings *s)
 {
-	memset(a, 0, sizeof *a);
-	if (inet_pton(AF_INET, s->address, &a->v4.sin_addr) == 1) {
-		a->v4.sin_family = AF_INET;
-		a->v4.sin_port = htons((uint16_t)s->port);
-		return sizeof a->v4;
-	}
-	inet_pton(AF_INET6, s->address, &a->v6.sin6_addr);
-	a->v6.sin6_family = AF_INET6;
-	a->v6.sin6_port = htons((uint16_t)s->port);
-	return sizeof a->v6;
-}
-
-static void write_where(const struct settings *s, const union address *a, char where[BIND_WHERE])
-{
-	unsigned port = ntohs(a->any.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port);
-
-	snprintf(where, BIND_WHERE, a->any.sa_family == AF_INET ? "%s:%u" : "[%s]:%u", s->address, port);
-}
-
-static bool set_options(int fd, int family)
-{
-	const int on = 1, off = 0;
+	const int on = 1, off = 0, defer = (int)s->defer_accept_s;
 
 	/* TCP_NODELAY is inherited by every accepted connection. Dual stack is said aloud, whatever the system's
 	 * default is. */
 	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
 	       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+	       setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer) == 0 &&
 	       (family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0);
 }
 
-int bind_listener(const struct settings *s, char where[BIND_WHERE], struct fault *why)
+/* The kernel caps a backlog without a word. Of a listening socket it tells it where it tells other sockets' data. */
+static void check_backlog(int fd, const struct settings *s, const char *where)
 {
-	union address a;
-	socklen_t len = read_address(s, &a);
+	struct tcp_info info;
+	socklen_t len = sizeof info;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_sacked < s->backlog &&
+	    info.tcpi_sacked <= s->max_waiting)
+		log_line(LOG_WARN, "%s: the kernel lets %u connections wait (net.core.somaxconn), so that max_waiting, %u, is "
+			 "never reached", where, info.tcpi_sacked, s->max_waiting);
+}
+
+int bind_listener(const struct endpoint *e, const struct settings *s, char where[BIND_WHERE], struct fault *why)
+{
+	union endpoint_address a;
+	socklen_t len = endpoint_address(e, &a);
 	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	write_where(s, &a, where);
-	if (fd < 0 || !set_options(fd, a.any.sa_family)) {
+	endpoint_write(&a, where);
+	if (fd < 0 || !set_options(fd, a.any.sa_family, s)) {
 		fault_errno(why, "%s: can't make a socket", where);
 	} else if (bind(fd, &a.any, len) != 0 || listen(fd, (int)s->backlog) != 0) {
 		fault_errno(why, "can't listen on %s", where);
 	} else if (getsockname(fd, &a.any, &len) != 0) {
 		fault_errno(why, "%s: can't tell the port", where);
 	} else {
-		write_where(s, &a, where);
+		endpoint_write(&a, where);
+		check_backlog(fd, s, where);
 		return fd;
 	}
 	if (fd >= 0)
@@ -77,7 +64,7 @@ int bind_listener(const struct settings *s, char where[BIND_WHERE], struct fault
 	return -1;
 }
 
-static bool same_address(const union address *a, const union address *b)
+static bool same_address(const union endpoint_address *a, const union endpoint_address *b)
 {
 	if (a->any.sa_family != b->any.sa_family)
 		return false;
@@ -87,21 +74,24 @@ static bool same_address(const union address *a, const union address *b)
 	       (!b->v6.sin6_port || a->v6.sin6_port == b->v6.sin6_port);
 }
 
-bool bind_adopt(int fd, const struct settings *s, char where[BIND_WHERE])
+bool bind_adopt(int fd, const struct endpoint *e, const struct settings *s, char where[BIND_WHERE])
 {
-	union address is, wanted;
+	const int defer = (int)s->defer_accept_s;
+	union endpoint_address is, wanted;
 	socklen_t len = sizeof is;
 
-	read_address(s, &wanted);
+	endpoint_address(e, &wanted);
 	memset(&is, 0, sizeof is);
 	if (getsockname(fd, &is.any, &len) != 0 || !same_address(&is, &wanted))
 		return false;
 	int flags = fcntl(fd, F_GETFL);
 
 	/* listen() again, since the length of the queue may have been set anew */
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || listen(fd, (int)s->backlog) != 0)
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || listen(fd, (int)s->backlog) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer) != 0)
 		return false;
-	write_where(s, &is, where);
+	endpoint_write(&is, where);
+	check_backlog(fd, s, where);
 	return true;
 }
 

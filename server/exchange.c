@@ -60,7 +60,7 @@ static bool skip_body(struct mg_connection *c, struct seat *seat)
 static bool may_keep(const struct seat *seat)
 {
 	return settings->keep_alive_ms > 0 && !atomic_load_explicit(&draining, memory_order_relaxed) &&
-	       !seat->wait.ended && !accept_claim();
+	       !seat->wait.ended && !accept_claim(seat->door);
 }
 
 /* A body that is not in the message. Each piece of it may take as long as a message. */
@@ -95,8 +95,10 @@ static int send_answer(struct mg_connection *c, struct seat *seat, const char *m
 static void mark_begun(struct seat *seat)
 {
 	atomic_store_explicit(&seat->answering, true, memory_order_relaxed);
-	if (seat->first && counters)
-		counters_less(&counters->unheard);
+	if (seat->first && seat->unheard)
+		counters_less(seat->unheard);
+	if (seat->ops && counters)
+		counters_more(&counters->ops_in_progress, 1);
 	serve_begin(&seat->serve);
 }
 
@@ -106,6 +108,8 @@ static void mark_done(struct seat *seat)
 
 	if (answers == 0)
 		atomic_store(answered, 1);
+	if (seat->ops && counters)
+		counters_less(&counters->ops_in_progress);
 	waiting_from(&seat->wait, settings->keep_alive_ms, true);
 	seat->first = false;
 	atomic_store_explicit(&seat->answers, answers + 1, memory_order_relaxed);
@@ -124,6 +128,7 @@ static void answer(struct seat *seat)
 		.header = header,
 		.of = seat,
 		.fd = seat->wait.fd,
+		.ops = seat->ops,
 	};
 
 	if (in->status)
@@ -154,17 +159,26 @@ int exchange_request(struct mg_connection *c)
 	return status;
 }
 
-/* civetweb has nothing to refuse, since all it ever gets is one and the same request. Should it, that is our fault. */
-int exchange_refusal(struct mg_connection *c, int status, const char *message)
+/* A request that was handed on and did not come back as one. */
+static void answer_lost(struct mg_connection *c, const char *method)
 {
 	struct seat *seat = mg_get_thread_pointer(c);
 	bool keep = false;
 
-	log_line(LOG_ERROR, "civetweb refused a request with %d: %s", status, message);
 	mark_begun(seat);
-	serve_refused(&seat->serve, NULL, 500, "Internal Server Error");
-	send_answer(c, seat, NULL, &keep);
+	serve_refused(&seat->serve, method, 500, "Internal Server Error");
+	send_answer(c, seat, method, &keep);
 	mark_done(seat);
+}
+
+/* civetweb has nothing to refuse, since all it ever gets is one and the same request. Should it, that is our fault. */
+int exchange_refusal(struct mg_connection *c, int status, const char *message)
+{
+	struct seat *seat = mg_get_thread_pointer(c);
+
+	log_line(LOG_ERROR, "civetweb refused a request with %d: %s", status, message);
+	intake_seen(&seat->intake);
+	answer_lost(c, NULL);
 	return 0;
 }
 
@@ -177,6 +191,7 @@ void exchange_ended(const struct mg_connection *c, int status)
 	(void)status;
 	if (!seat->intake.handed)
 		return;
+	log_line(LOG_ERROR, "no memory to answer a request");
 	intake_seen(&seat->intake);
-	exchange_refusal((struct mg_connection *)(uintptr_t)c, 500, "no memory");	/* this thread's own */
+	answer_lost((struct mg_connection *)(uintptr_t)c, seat->intake.head.method);	/* this thread's own */
 }

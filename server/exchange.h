@@ -20,6 +20,9 @@ struct seat {
 	struct waiting wait;		/* since its connection was begun, or its last answer sent */
 	struct intake intake;		/* the request in hand */
 	bool first;			/* nothing was answered on its connection yet */
+	bool ops;			/* the operations listener's */
+	struct door *door;		/* where its connections come in */
+	_Atomic uint64_t *unheard;	/* counts connections whose first request has not come; NULL: nobody does */
 };
 
 /* Once in a worker, before its first connection. Both are borrowed for the life of the process. */

@@ -1,32 +1,27 @@
 /* healthcheck.c - `akin-server --healthcheck`: the client that an image without curl has.
  *
+ * The operations listener is asked when there is one: it answers while every other thread is taken.
+ *
  * Called by main() instead of serving, in a process of its own: nothing of the server that is asked is shared but the
  * settings, which must come from the same file and variables. It speaks as little HTTP as the question needs: one
  * request on one connection, read until the other side closes. Every wait is cut off at one deadline, and everything
  * that is not a 200 in time is a fault with what was seen. */
 #include "healthcheck.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "endpoint.h"
 
 #define ANSWER_MAX 4096		/* more than any answer of /readyz with its header */
 #define PATH	   "/readyz"
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
 struct question {
-	char where[80];		/* "127.0.0.1:8000", for faults and the Host field */
+	char where[ENDPOINT_TEXT]; /* "127.0.0.1:8000", for faults and the Host field */
 	int fd;
 	int64_t deadline;
 	size_t len;
@@ -34,28 +29,16 @@ struct question {
 };
 
 /* Who listens on every address is asked on the loopback. */
-static socklen_t read_address(const struct settings *s, union address *a, char where[80])
+static socklen_t read_address(const struct endpoint *e, union endpoint_address *a, char where[ENDPOINT_TEXT])
 {
-	char name[INET6_ADDRSTRLEN];
+	socklen_t len = endpoint_address(e, a);
 
-	memset(a, 0, sizeof *a);
-	if (inet_pton(AF_INET, s->address, &a->v4.sin_addr) == 1) {
-		a->v4.sin_family = AF_INET;
-		a->v4.sin_port = htons((uint16_t)s->port);
-		if (a->v4.sin_addr.s_addr == htonl(INADDR_ANY))
-			a->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		inet_ntop(AF_INET, &a->v4.sin_addr, name, sizeof name);
-		snprintf(where, 80, "%s:%u", name, s->port);
-		return sizeof a->v4;
-	}
-	inet_pton(AF_INET6, s->address, &a->v6.sin6_addr);	/* settings.c has made sure that it is one of the two */
-	a->v6.sin6_family = AF_INET6;
-	a->v6.sin6_port = htons((uint16_t)s->port);
-	if (IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr))
+	if (a->any.sa_family == AF_INET && a->v4.sin_addr.s_addr == htonl(INADDR_ANY))
+		a->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (a->any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr))
 		a->v6.sin6_addr = in6addr_loopback;
-	inet_ntop(AF_INET6, &a->v6.sin6_addr, name, sizeof name);
-	snprintf(where, 80, "[%s]:%u", name, s->port);
-	return sizeof a->v6;
+	endpoint_write(a, where);
+	return len;
 }
 
 /* Until fd can be read from or written to. */
@@ -76,7 +59,7 @@ static bool wait_for(const struct question *q, short what, struct fault *why)
 	}
 }
 
-static bool meet(struct question *q, const union address *a, socklen_t len, struct fault *why)
+static bool meet(struct question *q, const union endpoint_address *a, socklen_t len, struct fault *why)
 {
 	int error = 0;
 	socklen_t size = sizeof error;
@@ -146,11 +129,16 @@ static bool judge(const struct question *q, char *said, size_t cap, struct fault
 bool healthcheck(const struct settings *s, char *said, size_t cap, struct fault *why)
 {
 	struct question q = {.deadline = clock_ms() + HEALTHCHECK_MS};
-	union address a;
-	socklen_t len = read_address(s, &a, q.where);
+	union endpoint_address a;
+	struct endpoint e;
+	bool ops = endpoint_of_operations(&e, s);
 
-	if (s->port == 0)
-		return fault_set(why, "port 0 is any free one, which can't be asked: set the port");
+	if (!ops)
+		endpoint_of_service(&e, s);
+	socklen_t len = read_address(&e, &a, q.where);
+
+	if (e.port == 0)
+		return fault_set(why, "port 0 is any free one, which can't be asked: set the port%s", ops ? " of ops_listen" : "");
 	q.fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (q.fd < 0)
 		return fault_errno(why, "%s: can't make a socket", q.where);

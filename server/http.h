@@ -16,6 +16,7 @@ struct request {			/* all borrowed for the length of one request */
 	uint64_t body_len;		/* of the request's own body, which was thrown away */
 	const char *(*header)(const struct request *q, const char *name); /* first value, or NULL */
 	void *of;			/* for header() */
+	bool ops;			/* it came in by the operations listener */
 	int fd;				/* the connection's, to ask who the peer is; -1: there is none */
 };
 

@@ -121,8 +121,8 @@ static bool read_head(struct intake *in, int fd)
 	return true;
 }
 
-/* room is at least civetweb's least buffer, 1024 bytes. What civetweb had no memory to pass on, in handle_request(), and
- * what had a body that was not read through, is the last of its connection. */
+/* room is at least civetweb's least buffer, 1024 bytes. What civetweb did not pass on, and what had a body that was not
+ * read through, is the last of its connection. */
 ssize_t recv(int fd, void *into, size_t room, int flags)
 {
 	struct intake *in = mine;
@@ -158,7 +158,7 @@ static int refuse_body(struct intake *in, int status, const char *reason)
 
 static int body_ended(struct intake *in, ssize_t got)
 {
-	if (got < 0 && errno == ETIMEDOUT)
+	if ((got < 0 && errno == ETIMEDOUT) || in->wait->ended)
 		return refuse_body(in, 408, "the request did not arrive in time");
 	return refuse_body(in, 400, "the connection ended in the middle of a request");
 }

@@ -8,10 +8,11 @@
 #include "settings.h"
 #include "../shm/board.h"
 
-/* Start the threads and take connections from socket, which becomes the listener's own. serve_open() and a first
- * pin_adopt() have been called; signals that the threads must not see are blocked. b is the board this worker has
- * entered: its slot's `answered` becomes 1 with the first answer. True: every thread is there. */
-bool listener_start(const struct settings *s, int socket, struct board *b, struct fault *why);
+/* Start the threads and take connections from socket, and from ops_socket for operations unless that is -1; they become
+ * the listener's own. serve_open() and a first pin_adopt() have been called; signals that the threads must not see are
+ * blocked. b is the board this worker has entered, borrowed for the life of the process: its slot's `answered` becomes 1
+ * with the first answer. True: every thread is there. */
+bool listener_start(const struct settings *s, int socket, int ops_socket, struct board *b, struct fault *why);
 
 /* From now on each answer closes its connection. Connections are still taken. */
 void listener_drain(void);

@@ -1,6 +1,7 @@
 /* main.c - akin-server(8): a table of contents. */
 #include <stdio.h>
 
+#include "capacity.h"
 #include "check.h"
 #include "generation.h"
 #include "healthcheck.h"
@@ -86,6 +87,7 @@ int main(int argc, char **argv)
 		return try_model(&options.settings, options.gate);
 	if (options.status != STATUS_NOT_ASKED)
 		return tell(&options.settings, options.status == STATUS_JSON);
+	capacity_resolve(&options.settings, capacity_cores());
 	if (!master_open(&master, &options.settings, &why)) {	/* log, pid file, socket, shared memory, model */
 		if (log_is_file())
 			log_line(LOG_ERROR, "%s", why.text);

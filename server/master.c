@@ -10,7 +10,6 @@
 #include "master.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -19,6 +18,7 @@
 
 #include "../metrics/counters.h"
 #include "../metrics/process.h"
+#include "capacity.h"
 #include "clock.h"
 #include "keys.h"
 #include "log.h"
@@ -29,7 +29,6 @@
 _Static_assert(BOARD_WHERE == BIND_WHERE, "one is copied to the other");
 
 #define LOOK_MS	     5		/* how often to look whether starting workers serve yet, and draining ones have drained */
-#define SPARE_FILES  24		/* descriptors a worker needs beside one a connection */
 
 /* Faults stay unblocked: a blocked one would kill just as well, but past a debugger's or a sanitizer's handler. */
 static void all_signals(sigset_t *set)
@@ -41,25 +40,15 @@ static void all_signals(sigset_t *set)
 		sigdelset(set, faults[i]);
 }
 
-static uint32_t count_workers(const struct settings *s)
-{
-	cpu_set_t cores;
-	int n = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-
-	if (s->workers > 0)
-		return s->workers;
-	return n > BOARD_MAX_SLOTS ? BOARD_MAX_SLOTS : (uint32_t)n;
-}
-
 /* Opening */
 
 static void check_files(const struct settings *s)
 {
 	unsigned long limit = bind_raise_files(s);
 
-	if (limit < s->threads + SPARE_FILES)
-		log_line(LOG_WARN, "%lu open files a process are too few for %u threads, which need %u", limit, s->threads,
-			 s->threads + SPARE_FILES);
+	if (limit < capacity_files(s))
+		log_line(LOG_WARN, "%lu open files a process are too few for %u threads, which need %lu", limit, s->threads,
+			 capacity_files(s));
 }
 
 static bool open_memory(struct master *m, struct fault *why)
@@ -68,7 +57,7 @@ static bool open_memory(struct master *m, struct fault *why)
 
 	if (removed)
 		log_line(LOG_INFO, "removed the shared memory of dead masters: %u segments", removed);
-	if (!board_create(&m->board, count_workers(m->settings), counters_size(), why) ||
+	if (!board_create(&m->board, m->settings->workers, counters_size(), why) ||
 	    !keys_open(m->settings, &m->board, why))
 		return false;
 	snprintf(m->board.head->release, sizeof m->board.head->release, "%s", AKIN_VERSION);
@@ -76,18 +65,6 @@ static bool open_memory(struct master *m, struct fault *why)
 	atomic_store(&m->board.head->predecessor, upgrade_predecessor());
 	atomic_store(&m->board.head->shared, upgrade_predecessor() != 0);
 	return reload_open(&m->reload, m->settings, &m->board, &m->workers, why);
-}
-
-/* The one that was handed over, or a new one. */
-static bool open_listener(struct master *m, struct fault *why)
-{
-	m->listener = upgrade_listener(m->settings, m->where);
-	if (m->listener >= 0)
-		log_line(LOG_INFO, "the socket of %s was handed over by process %d", m->where, (int)getppid());
-	else
-		m->listener = bind_listener(m->settings, m->where, why);
-	upgrade_unused();
-	return m->listener >= 0;
 }
 
 /* What comes behind this, the model, the keys and every request, is none of root's business. */
@@ -98,13 +75,39 @@ static bool give_up_root(struct fault *why)
 	return privilege_drop(why);
 }
 
+/* The socket that was handed over for this place, or a new one; -1: *why not. */
+static int open_door(const struct endpoint *e, const struct settings *s, char where[BIND_WHERE], struct fault *why)
+{
+	int fd = upgrade_listener(e, s, where);
+
+	if (fd < 0)
+		return bind_listener(e, s, where, why);
+	log_line(LOG_INFO, "the socket of %s was handed over by process %d", where, (int)getppid());
+	return fd;
+}
+
+/* The service's, and the one for operations, if there is to be one. */
+static bool open_doors(struct master *m, struct fault *why)
+{
+	struct endpoint e;
+
+	endpoint_of_service(&e, m->settings);
+	m->listener = open_door(&e, m->settings, m->where, why);
+	bool wanted = endpoint_of_operations(&e, m->settings);
+
+	if (wanted && m->listener >= 0)
+		m->ops_listener = open_door(&e, m->settings, m->ops_where, why);
+	upgrade_unused();
+	return m->listener >= 0 && (!wanted || m->ops_listener >= 0);
+}
+
 bool master_open(struct master *m, const struct settings *s, struct fault *why)
 {
 	sigset_t signals;
 
 	memset(m, 0, sizeof *m);
 	m->settings = s;
-	m->listener = -1;
+	m->listener = m->ops_listener = -1;
 	prctl(PR_SET_NAME, "akin-master");
 	all_signals(&signals);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
@@ -115,10 +118,12 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 		notify_open();
 		check_files(s);
 	}
-	ok = ok && open_listener(m, why) && give_up_root(why) && open_memory(m, why);
-	if (ok)
+	ok = ok && open_doors(m, why) && give_up_root(why) && open_memory(m, why);
+	if (ok) {
 		memcpy(m->board.head->where, m->where, sizeof m->where);
-	if (!ok || !workers_open(&m->workers, s, &m->board, m->listener, why)) {
+		memcpy(m->board.head->ops_where, m->ops_where, sizeof m->ops_where);
+	}
+	if (!ok || !workers_open(&m->workers, s, &m->board, m->listener, m->ops_listener, why)) {
 		master_close(m);
 		return false;
 	}
@@ -130,7 +135,9 @@ void master_close(struct master *m)
 	workers_close(&m->workers);
 	if (m->listener >= 0)
 		close(m->listener);
-	m->listener = -1;
+	if (m->ops_listener >= 0)
+		close(m->ops_listener);
+	m->listener = m->ops_listener = -1;
 	reload_close(&m->reload);
 	board_remove(&m->board);
 	pidfile_drop(&m->pidfile);
@@ -163,6 +170,9 @@ static void announce(struct master *m)
 	m->announced = true;
 	log_line(LOG_INFO, "listening on http://%s with %u workers of %u threads, generation %llu: %u items, %u customers",
 		 m->where, m->workers.count, m->settings->threads, (unsigned long long)g->number, g->items, g->customers);
+	if (m->ops_listener >= 0)
+		log_line(LOG_INFO, "operations are on http://%s, with %u threads a worker", m->ops_where,
+			 m->settings->ops_threads);
 }
 
 /* Handing over: see upgrade.h */
@@ -184,6 +194,7 @@ static void upgrade_failed(struct master *m, const struct fault *why)
 
 static void upgrade(struct master *m)
 {
+	const int listeners[] = {m->listener, m->ops_listener};
 	uint32_t ms = m->settings->upgrade_timeout_ms;
 	struct fault why = {""};
 
@@ -192,7 +203,7 @@ static void upgrade(struct master *m)
 		return;
 	}
 	atomic_store(&m->board.head->shared, 1);
-	if (!pidfile_aside(&m->pidfile, &why) || !upgrade_start(&m->listener, 1, ms, &why)) {
+	if (!pidfile_aside(&m->pidfile, &why) || !upgrade_start(listeners, m->ops_listener >= 0 ? 2 : 1, ms, &why)) {
 		upgrade_failed(m, &why);
 		return;
 	}
@@ -268,7 +279,8 @@ static void shut(struct master *m)
 	atomic_store(&m->board.head->draining, 1);
 	/* The queue grows no more (clients' SYNs are dropped, and come again in a second), so that workers can empty
 	 * it, and no connection is reset that had been let in. Should it fail, a few may be. */
-	if (!atomic_load(&m->board.head->shared) && listen(m->listener, 0) != 0)
+	if (!atomic_load(&m->board.head->shared) &&
+	    (listen(m->listener, 0) != 0 || (m->ops_listener >= 0 && listen(m->ops_listener, 0) != 0)))
 		log_line(LOG_DEBUG, "the queue of new connections stays open: %s", strerror(errno));
 	workers_stop(&m->workers);
 }

@@ -14,7 +14,9 @@ struct master {
 	struct board board;
 	struct reload reload;		/* what is served, and how that changes */
 	int listener;			/* -1: closed */
+	int ops_listener;		/* -1: none, or closed */
 	char where[BIND_WHERE];
+	char ops_where[BIND_WHERE];	/* "": none */
 	struct workers workers;
 	int64_t memory_due;		/* ms; when its share of memory is told again */
 	bool announced;			/* the log has said that it serves */

@@ -138,12 +138,32 @@ void serve_begin(struct serve_thread *t)
 	counters_begin(counters);
 }
 
-/* Without metrics there is no such route. */
-static enum match match(struct route *r, struct text path)
+/* Is this route there, for whoever came in so? Without metrics there is no /metrics. */
+static bool offered(enum handler h, bool ops)
 {
-	enum match m = router_match(r, path);
+	switch (h) {
+	case HANDLER_METRICS:
+		return counters && (ops || !*settings->ops_listen);
+	case HANDLER_MODEL:
+		return ops || !*settings->ops_listen;
+	case HANDLER_ROOT:
+	case HANDLER_HEALTHZ:
+	case HANDLER_READYZ:
+		return true;
+	default:
+		return !ops;
+	}
+}
 
-	if (m == MATCH_ROUTE && r->handler == HANDLER_METRICS && !counters) {
+/* A route that is not offered is none, and nobody is sent to it. */
+static enum match match(struct route *r, const struct request *q)
+{
+	enum match m = router_match(r, q->path);
+	struct route target;
+
+	if (m == MATCH_SLASH && router_match(&target, r->path) == MATCH_ROUTE && !offered(target.handler, q->ops))
+		return MATCH_NONE;
+	if (m == MATCH_ROUTE && !offered(r->handler, q->ops)) {
 		r->handler = HANDLER_NONE;
 		return MATCH_NONE;
 	}
@@ -165,7 +185,7 @@ void serve(struct serve_thread *t, const struct request *q)
 	struct route route;
 
 	answer_reset(a);
-	switch (match(&route, q->path)) {
+	switch (match(&route, q)) {
 	case MATCH_ROUTE:
 		if (!access_granted(&t->peer, route.handler, q, a))
 			break;

@@ -11,8 +11,9 @@
 
 #include "cidr.h"
 #include "../metrics/counters.h"
+#include "endpoint.h"
 
-enum type { NUMBER, TEXT, ADDRESS, WORD, NAME, HANDLERS_LIST, NETWORKS };
+enum type { NUMBER, TEXT, ADDRESS, LISTEN, WORD, NAME, HANDLERS_LIST, NETWORKS };
 
 struct row {
 	const char *key;
@@ -29,6 +30,7 @@ struct row {
 #define N(field, standard, min, max, meaning) ROW(field, NUMBER, standard, min, max, NULL, meaning)
 #define T(field, standard, min, meaning)      ROW(field, TEXT, standard, min, PATH_MAX - 1, NULL, meaning)
 #define A(field, standard, meaning)	      ROW(field, ADDRESS, standard, 2, 63, NULL, meaning)
+#define L(field, standard, meaning)	      ROW(field, LISTEN, standard, 0, 71, NULL, meaning)
 #define I(field, standard, meaning)	      ROW(field, NAME, standard, 0, 48, NULL, meaning)
 #define H(field, standard, meaning)	      ROW(field, HANDLERS_LIST, standard, 0, 511, NULL, meaning)
 #define C(field, standard, meaning)	      ROW(field, NETWORKS, standard, 0, 1023, NULL, meaning)
@@ -46,18 +48,23 @@ static const struct row rows[] = {
 	W(gate_older,		"refuse", "refuse|take",	"what a reload does with data that end earlier"),
 	A(address,		"0.0.0.0",			"IPv4 or IPv6 address to listen on"),
 	N(port,			"8000", 0, 65535,		"TCP port; 0: any free one"),
-	N(backlog,		"1024", 1, 65535,		"connections that may wait to be accepted"),
+	N(backlog,		"4096", 1, 65535,		"connections that may wait to be accepted"),
+	N(defer_accept_s,	"1", 0, 60,			"seconds a connection that says nothing is kept away; 0: none"),
+	N(max_waiting,		"2048", 1, 65535,		"connections that may wait for a thread; more get 503"),
+	L(ops_listen,		"",				"ADDRESS:PORT for /metrics, /model and health; empty: none"),
 	C(allow,		"",				"networks that may ask for predictions; empty: all"),
 	C(ops_allow,		"",				"networks that may see /metrics and /model; empty: all"),
 	T(api_keys,		"", 0,				"file of API keys for predictions; empty: none are asked for"),
 	ROW(user, TEXT, "", 0, 71, NULL,			"user[:group] to become after binding; empty: nobody else"),
 	N(workers,		"0", 0, 64,			"worker processes; 0: one a core"),
-	N(threads,		"256", 1, 4096,			"threads, and connections served, per worker"),
+	N(threads,		"0", 0, 4096,			"threads, and connections served, per worker; 0: 1024 in all"),
+	N(ops_threads,		"8", 1, 64,			"threads per worker for ops_listen"),
 	N(respawn_max_ms,	"10000", 100, 600000,		"longest wait before a failing worker is replaced"),
 	N(worker_hung_ms,	"10000", 0, 600000,		"silence after which a worker is replaced; 0: never"),
 	N(open_files,		"0", 0, 1048576,		"open descriptors per process; 0: the hard limit"),
 	N(keep_alive_ms,	"5000", 0, 3600000,		"idle time of a kept connection; 0: none are kept"),
-	N(request_timeout_ms,	"10000", 100, 3600000,		"time for a request to arrive"),
+	N(request_timeout_ms,	"5000", 100, 3600000,		"time for a request to arrive"),
+	N(give_way_ms,		"1000", 100, 3600000,		"time for a slow client while others wait for a thread"),
 	N(max_head_bytes,	"16384", 1024, 65536,		"longest request line with its header fields"),
 	N(max_target_bytes,	"8192", 64, 65536,		"longest target in a request line"),
 	N(max_fields,		"100", 8, 1000,			"header fields of a request"),
@@ -134,6 +141,13 @@ static bool is_address(const char *value)
 	return inet_pton(AF_INET, value, &any) == 1 || inet_pton(AF_INET6, value, &any) == 1;
 }
 
+static bool is_endpoint(const char *value)
+{
+	struct endpoint e;
+
+	return endpoint_read(&e, value);
+}
+
 /* What may stand in the name of a metric, but for the colon, which is for recording rules. */
 static bool is_name(const char *value)
 {
@@ -188,6 +202,11 @@ static bool set_row(struct settings *s, const struct row *r, const char *value, 
 	case ADDRESS:
 		if (len > r->max || !is_address(value))
 			return fault_set(why, "%s: %s must be an IPv4 or IPv6 address, not '%s'", place, r->key, shown);
+		break;
+	case LISTEN:
+		if (len > r->max || (len > 0 && !is_endpoint(value)))
+			return fault_set(why, "%s: %s must be ADDRESS:PORT, as 127.0.0.1:9100 or [::1]:9100 are, not '%s'", place,
+					 r->key, shown);
 		break;
 	case TEXT:
 		if (len < r->min || len > r->max)
@@ -277,13 +296,23 @@ const char *settings_key(const char *key)
 	return r ? r->key : NULL;
 }
 
+/* Two listeners at one place; what only overlaps, 0.0.0.0 and 127.0.0.1, the kernel refuses by itself. */
+static bool doors_differ(const struct settings *s, struct fault *why)
+{
+	struct endpoint ops;
+
+	if (!endpoint_read(&ops, s->ops_listen) || ops.port == 0 || ops.port != s->port || strcmp(ops.address, s->address) != 0)
+		return true;
+	return fault_set(why, "ops_listen must be another place than address and port, not '%s'", s->ops_listen);
+}
+
 bool settings_check(const struct settings *s, struct fault *why)
 {
 	if (s->default_n > s->max_n)
 		return fault_set(why, "default_n must be at most max_n, %u, not %u", s->max_n, s->default_n);
 	if (s->worker_hung_ms > 0 && s->worker_hung_ms < 1000)
 		return fault_set(why, "worker_hung_ms must be 0 or at least 1000, not %u", s->worker_hung_ms);
-	return true;
+	return doors_differ(s, why);
 }
 
 /* The environment */

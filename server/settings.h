@@ -34,20 +34,25 @@ struct settings {
 	char address[64];		/* IPv4 or IPv6 literal */
 	uint32_t port;			/* 0: any free one, told in the log */
 	uint32_t backlog;
+	uint32_t defer_accept_s;	/* how long the kernel keeps connections that say nothing; 0: not at all */
+	uint32_t max_waiting;		/* connections without a thread; those beyond are told 503 */
+	char ops_listen[72];		/* ADDRESS:PORT; "": none */
 	/* for whom */
 	char allow[1024];		/* networks; "": everybody */
 	char ops_allow[1024];
 	char api_keys[PATH_MAX];	/* "": none are asked for */
 	char user[72];			/* NAME or NAME:GROUP, by name or number; "": whoever starts it */
 	/* by whom */
-	uint32_t workers;		/* 0: one a core */
-	uint32_t threads;		/* per worker */
+	uint32_t workers;		/* 0: one a core; capacity.c puts the number in */
+	uint32_t threads;		/* per worker; 0: 1024 in all, which capacity.c puts in, too */
+	uint32_t ops_threads;		/* per worker, for ops_listen */
 	uint32_t respawn_max_ms;	/* longest wait before a worker that keeps dying early is replaced */
 	uint32_t worker_hung_ms;	/* a worker silent for so long is killed and replaced; 0: never */
 	uint32_t open_files;		/* 0: as many as the hard limit allows */
 	/* how long, how much */
 	uint32_t keep_alive_ms;		/* idle time of a kept connection; 0: none are kept */
 	uint32_t request_timeout_ms;	/* to send a whole request */
+	uint32_t give_way_ms;		/* a client that is slow for so long gives way to one that waits */
 	uint32_t max_head_bytes;	/* request line and header fields */
 	uint32_t max_target_bytes;	/* path and query */
 	uint32_t max_fields;

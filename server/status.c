@@ -59,6 +59,8 @@ static void tell_server(struct listing *r, const struct running *server)
 	listing_number(r, "uptime", up > 0 ? up : 0);
 	if (h->where[0])
 		tell_text(r, "listen", h->where, sizeof h->where);
+	if (h->ops_where[0])
+		tell_text(r, "ops_listen", h->ops_where, sizeof h->ops_where);
 }
 
 /* The model */

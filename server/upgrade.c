@@ -159,12 +159,12 @@ void upgrade_remember(char **argv)
 
 pid_t upgrade_predecessor(void) { return old.pid > 1 && getppid() == old.pid ? old.pid : 0; }
 
-int upgrade_listener(const struct settings *s, char where[BIND_WHERE])
+int upgrade_listener(const struct endpoint *e, const struct settings *s, char where[BIND_WHERE])
 {
 	for (unsigned i = 0; i < MOST; i++) {
 		int fd = old.listener[i];
 
-		if (fd < 0 || !bind_adopt(fd, s, where))
+		if (fd < 0 || !bind_adopt(fd, e, s, where))
 			continue;
 		old.listener[i] = -1;
 		return fd;

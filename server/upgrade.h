@@ -28,8 +28,8 @@ void upgrade_remember(char **argv);
 
 /* The master that has started this one and is still its parent; 0: none, or none any more. */
 pid_t upgrade_predecessor(void);
-/* The listening socket that was handed over for this address, or -1. It is the caller's then. */
-int upgrade_listener(const struct settings *s, char where[BIND_WHERE]);
+/* The listening socket that was handed over for this place, or -1. It is the caller's then. */
+int upgrade_listener(const struct endpoint *e, const struct settings *s, char where[BIND_WHERE]);
 /* Close what was handed over and is not used; say in the log what could not be. */
 void upgrade_unused(void);
 /* All workers serve: tell the predecessor. Once. */

@@ -222,7 +222,7 @@ _Noreturn void worker_run(const struct worker_start *w)
 		give_up(&why);
 	board_drop_models(w->board);
 	serve_open(w->settings, w->board);
-	if (!listener_start(w->settings, w->listener, w->board, &why))
+	if (!listener_start(w->settings, w->listener, w->ops_listener, w->board, &why))
 		give_up(&why);
 	set_state(w->board, WORKER_SERVING);
 	tell_memory(w);

@@ -10,6 +10,7 @@ struct worker_start {			/* what a worker is given by its master; borrowed for it
 	struct board *board;
 	uint32_t slot;
 	int listener;			/* the listening socket */
+	int ops_listener;		/* the one for operations; -1: none */
 	int lifeline;			/* reads end-of-file once the master is gone */
 };
 

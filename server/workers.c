@@ -27,12 +27,14 @@
 #define FIRST_DELAY_MS 100
 #define EARLY_MS       1000	/* a life without an answer that ends sooner was too short */
 
-bool workers_open(struct workers *w, const struct settings *s, struct board *b, int listener, struct fault *why)
+bool workers_open(struct workers *w, const struct settings *s, struct board *b, int listener, int ops_listener,
+		  struct fault *why)
 {
 	memset(w, 0, sizeof *w);
 	w->settings = s;
 	w->board = b;
 	w->listener = listener;
+	w->ops_listener = ops_listener;
 	w->count = board_slots(b);
 	if (pipe2(w->lifeline, O_CLOEXEC) != 0) {
 		w->lifeline[0] = w->lifeline[1] = -1;
@@ -79,6 +81,7 @@ static _Noreturn void be_worker(const struct workers *w, uint32_t i)
 		.board = w->board,
 		.slot = i,
 		.listener = w->listener,
+		.ops_listener = w->ops_listener,
 		.lifeline = w->lifeline[0],
 	};
 

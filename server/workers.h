@@ -21,6 +21,7 @@ struct workers {
 	const struct settings *settings;
 	struct board *board;
 	int listener;			/* -1 once closed */
+	int ops_listener;		/* -1: none */
 	int lifeline[2];		/* a pipe nobody writes to: its write end lives as long as the master */
 	bool stopping;			/* the dead are not replaced */
 	bool killed;			/* some had to be */
@@ -30,7 +31,8 @@ struct workers {
 };
 
 /* No worker is forked yet: workers_tend() does that. */
-bool workers_open(struct workers *w, const struct settings *s, struct board *b, int listener, struct fault *why);
+bool workers_open(struct workers *w, const struct settings *s, struct board *b, int listener, int ops_listener,
+		  struct fault *why);
 void workers_close(struct workers *w);
 /* In a child of the master that is no worker: let go of what would make the workers believe that the master lives. */
 void workers_part(struct workers *w);

@@ -66,6 +66,7 @@ struct board_head {
 	_Atomic int32_t predecessor;		/* master; the one that has started it, to take its place; 0: none */
 	uint32_t counting;			/* master; 1 when requests are counted (the setting metrics) */
 	char where[BOARD_WHERE];		/* master, before the first fork; what is listened on; "": nothing yet */
+	char ops_where[BOARD_WHERE];		/* master, the same; the operations listener; "": there is none */
 };
 
 struct board_slot {
@@ -76,6 +77,7 @@ struct board_slot {
 	_Atomic uint64_t starts;		/* master; workers forked into this slot */
 	_Atomic uint64_t ended_cpu;		/* master; nanoseconds that the dead workers of this slot have used */
 	_Atomic uint32_t answered;		/* worker; 1 once it has answered a request. Master: 0 before the fork */
+	_Atomic uint32_t full;			/* worker; a bit for each listener whose threads all have a connection */
 	_Atomic uint64_t beats;			/* worker; one more now and then, as a sign of life */
 };
 

@@ -26,6 +26,7 @@ import threading
 import time
 from urllib.parse import quote
 
+import overload
 import paced
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -33,8 +34,8 @@ TOP = HERE.parent.parent
 DATA = TOP / "tests/data/online-retail/OnlineRetail.csv.lz4"
 ROUNDS, SECONDS = int(os.environ.get("BENCH_ROUNDS", 7)), int(os.environ.get("BENCH_SECONDS", 1))
 CONNECTIONS = (16, 64, 256)
-THREADS = 256
 WORKERS = len(os.sched_getaffinity(0))
+THREADS = max(64, -(-1024 // WORKERS))      # as with threads = 0
 
 
 def spread(values, unit="", digits=3):
@@ -460,6 +461,12 @@ def main():
             stop(process)
         bench_kill(build, model, folder, ids, table)
         bench_stop(build, model, folder, ids, table)
+        process, port, _ = start(build, model, folder, 0, 0)
+        try:
+            overload.bench_busy(port, table)
+            overload.bench_slow(port, table, ROUNDS, SECONDS)
+        finally:
+            stop(process)
     (build / "bench.md").write_text("\n".join(rows) + "\n")
 
 

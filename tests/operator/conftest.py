@@ -3,6 +3,7 @@ run once, on the normal build. AKIN_BUILD names its folder."""
 import importlib.util
 import pathlib
 import sys
+import tempfile
 
 import pytest
 
@@ -20,16 +21,24 @@ programs, expected, model, start, small = system.programs, system.expected, syst
 
 @pytest.fixture
 def place(tmp_path):
-    """Places with a server each: place(), place(shell="busybox", port=0). Nothing of them runs after the test."""
-    made = []
+    """Places with a server each: place(), place(shell="busybox"), place(open_to_all=True), where other users may go, too: pytest
+    closes its own folders to them. Nothing of them runs after the test."""
+    made, folders = [], []
 
-    def place(**more):
-        made.append(operated.Place(tmp_path / f"place{len(made)}", **more))
+    def place(open_to_all=False, **more):
+        folder = tmp_path / f"place{len(made)}"
+        if open_to_all:
+            folders.append(tempfile.TemporaryDirectory(prefix="akin-place-"))
+            folder = pathlib.Path(folders[-1].name)
+            folder.chmod(0o755)
+        made.append(operated.Place(folder, copies=open_to_all, **more))
         return made[-1]
 
     yield place
     for one in made:
         one.end()
+    for folder in folders:
+        folder.cleanup()
 
 
 @pytest.fixture(scope="session")

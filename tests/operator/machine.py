@@ -37,7 +37,7 @@ class Machine:
                 shutil.copy(f"/etc/{name}", root / "etc" / name)
         (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
         (root / "usr/sbin/policy-rc.d").chmod(0o755)
-        self.enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
+        self.enter = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
         done = self.outside("apt-get update -q && apt-get install -q -y --no-install-recommends " + " ".join(packages))
         assert done.returncode == 0, done.stdout[-3000:]
 

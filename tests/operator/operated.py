@@ -24,12 +24,15 @@ class Done:
 class Place:
     """Settings are written anew by configure(); akinctl's programs are those of the build, by way of self.bin."""
 
-    def __init__(self, folder, shell="dash", **settings):
+    def __init__(self, folder, shell="dash", copies=False, **settings):
         self.folder, self.shell, self.settings = folder, SHELLS[shell], {}
         for name in ("lib", "log", "run", "bin"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for program in (harness.SERVER, harness.PREP):
-            (folder / "bin" / program.name).symlink_to(program)
+            if copies:
+                shutil.copy(program, folder / "bin")
+            else:
+                (folder / "bin" / program.name).symlink_to(program)
         self.port = harness.free_port()
         self.model, self.store = folder / "lib/model.akin", folder / "lib/models"
         self.log, self.pid_file, self.conf = folder / "log/akin.log", folder / "run/akin.pid", folder / "akin.conf"

@@ -162,16 +162,10 @@ def test_a_server_that_does_not_answer_is_waited_for_no_longer(place, models):
 
 @root
 def test_another_user_can_do_nothing(place, models):
-    it = place()
+    it = place(open_to_all=True)
     it.put(models[0])
     it.good("start")
     pid = it.pid
-    for program in (it.folder / "bin").iterdir():       # where nobody may look
-        program.unlink()
-        shutil.copy(harness.BUILD / program.name, program)
-    for folder in (it.folder, *it.folder.parents):
-        if folder.stat().st_uid == os.geteuid() and len(folder.parts) > 2:
-            folder.chmod(folder.stat().st_mode | 0o055)
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     for command in ("stop", "reload", "drain"):
         it.bad(1, "--timeout=2", command, wrapper=nobody)
@@ -229,8 +223,7 @@ def test_upgrade(place, models):
     program.chmod(0o755)
     it.ctl("upgrade")
     program.write_text(PRETENDER % harness.SERVER)
-    said = it.bad(1, "upgrade")
-    assert "goes on" in said
+    assert "goes on" in it.bad(1, "--timeout=9", "upgrade")     # it is told, before 10 s without a sign would tell it
     assert it.facts()["pid"] == second == it.pid and it.get("/readyz").status == 200
 
 

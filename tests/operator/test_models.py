@@ -88,6 +88,8 @@ def test_what_is_kept(place, models):
     size, customers = str(models[0].stat().st_size), str(show(models[0])["customers"])
     line = lines[kept[::-1].index(old)]
     assert f" {size} bytes " in line and f" {customers} customers " in line
+    it.good("model", "deploy", models[-1])
+    assert it.link("previous") == old and old in it.entries()
 
 
 def test_looking(place, models):
@@ -217,6 +219,23 @@ def test_one_that_is_ended_while_the_server_loads(place, models, number):
     assert it.link("previous") == name_of(wanted) and it.litter() == []
 
 
+def test_a_load_that_was_given_up_is_undone(place, models):
+    """akinctl sees no outcome in its time, but the server has taken the new model: it must go back to the file as well."""
+    it = place()
+    it.good("model", "deploy", models[0])
+    it.good("start")
+    real, stand_in, frozen = it.facts, it.folder / "bin/akin-server", it.folder / "frozen"
+    frozen.write_text(subprocess.run([harness.SERVER, "-c", it.conf, "--status"], stdout=subprocess.PIPE, text=True).stdout)
+    stand_in.unlink()
+    stand_in.write_text(f'#!/bin/sh\n[ "$3" != --status ] || exec cat {frozen}\nexec {harness.SERVER} "$@"\n')
+    stand_in.chmod(0o755)
+    assert "was not taken" in it.bad(1, "--timeout=1", "model", "deploy", models[1])
+    assert it.placed() == name_of(models[0]) and it.litter() == []
+    stand_in.unlink()
+    stand_in.symlink_to(harness.SERVER)
+    until(lambda: real()["reloads"]["ok"] == 2 and real()["model_checksum"] == show(models[0])["checksum"], "it to go back")
+
+
 def waits_for_a_signal(pid, number):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     pending = int(status.split("ShdPnd:")[1].split()[0], 16)
@@ -265,13 +284,7 @@ def test_no_space_is_left(place, models, tmp_path):
 @root
 def test_root_goes_on_as_the_owner_of_the_folder(place, models, tmp_path):
     """What links the owner may have put there lead root nowhere, and a file of root's alone can be deployed."""
-    it = place()
-    for folder in (it.folder, *it.folder.parents):
-        if folder.stat().st_uid == 0 and len(folder.parts) > 2:
-            folder.chmod(folder.stat().st_mode | 0o055)
-    for program in (it.folder / "bin").iterdir():
-        program.unlink()
-        shutil.copy(harness.BUILD / program.name, program)
+    it = place(open_to_all=True)
     os.chown(it.model.parent, 12345, 12345)
     secret = tmp_path / "secret.akin"
     shutil.copy(models[0], secret)

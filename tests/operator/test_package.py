@@ -99,7 +99,8 @@ SAYS = {                                        # what a page's blocks must have
     "The first model": ["dropped", "next start"],
     "Start and check": ["started", r'"85123A":\[', "akin_model_generation 1", "p99"],
     "Every day: a new model": ["is in place", "current", "previous"],
-    "Upgrade": ["upgraded|handed|serving"],
+    "API keys": ["^401$", r'"85123A":\['],
+    "Upgrade": ["upgraded to [^\\0]*upgraded to"],
     "A worker keeps dying": ["killed|SIGKILL|signal 9", "1 restarted"],
     "It does not run": ["started"],
     "A model is refused": ["refused", "fail lost_items"],
@@ -121,6 +122,17 @@ def test_every_fence_is_run():
     assert set(HAPPENS) <= titles and set(SAYS) <= titles
 
 
+def test_its_links_lead_somewhere():
+    """To files and headings; with the forge's spelling of a heading as an anchor."""
+    for target in re.findall(r"\]\(([^)]+)\)", RUNBOOK):
+        name, _, anchor = target.partition("#")
+        text = (TOP / "docs" / name).read_text() if name else RUNBOOK
+        anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in HEADING.findall(text)}
+        assert not anchor or anchor in anchors, target
+    alerts = set(re.findall(r"alert: (\w+)", (TOP / "prometheus/akin.alerts.yml").read_text()))
+    assert {word for word in re.findall(r"Akin[A-Z]\w+", RUNBOOK)} == alerts
+
+
 def test_the_runbook_word_by_word(debian):
     said, seen = {}, set()
     for title, fails, script in blocks():
@@ -139,6 +151,7 @@ def test_the_runbook_word_by_word(debian):
     for title, wanted in SAYS.items():
         for pattern in wanted if title in said else []:
             assert re.search(pattern, said[title], re.M | re.I), f"{title}: no {pattern} in\n{said[title]}"
+    assert "could not be handed over" not in said["Upgrade"]
     check_that_nothing_is_left(debian)
 
 

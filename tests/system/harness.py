@@ -13,8 +13,8 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("AKIN_BUILD", TOP / "build")).resolve()
 PREP, SERVER = BUILD / "akin-prep", BUILD / "akin-server"
-SANITIZED = BUILD.name == "asan"
-PATIENCE = 60 if SANITIZED else 20      # seconds any single thing may take
+SANITIZED = BUILD.name in ("asan", "tsan", "valgrind")
+PATIENCE = {"asan": 60, "tsan": 120, "valgrind": 240}.get(BUILD.name, 20)      # seconds any single thing may take
 SHM = pathlib.Path("/dev/shm")
 
 
@@ -44,6 +44,7 @@ def prep(*arguments, stdin=b"", **more):
 
 def no_sanitizer_report(text):
     assert "AddressSanitizer" not in text and "runtime error:" not in text and "LeakSanitizer" not in text, text
+    assert "ThreadSanitizer" not in text and not re.search(r"^==\d+== ", text, re.M), text         # the second is valgrind's
 
 
 def one_line(text):

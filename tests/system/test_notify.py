@@ -23,7 +23,8 @@ class Supervisor:
         self.socket.bind(name)
         self.name = "@" + name[1:] if name[0] == "\0" else name
         self.heard = []
-        threading.Thread(target=self.read, daemon=True).start()
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
 
     def read(self):
         while True:
@@ -36,6 +37,7 @@ class Supervisor:
     def close(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.sendto(b"", self.socket.getsockname())
+        self.thread.join(harness.PATIENCE)
         self.socket.close()
 
     def listen(self):
@@ -76,7 +78,7 @@ def test_a_life(start, small, supervisor):
     until(lambda: supervisor.keys() == ["READY"] + 2 * ["RELOADING", "READY"], "READY after the failed reload")
     assert "serving generation 2 " in supervisor.last("STATUS") and "the last reload failed" in supervisor.last("STATUS")
     assert server.stop() == 0
-    assert supervisor.keys() == ["READY"] + 2 * ["RELOADING", "READY"] + ["STOPPING"]
+    until(lambda: supervisor.keys() == ["READY"] + 2 * ["RELOADING", "READY"] + ["STOPPING"], "STOPPING")
     assert {sender for sender, _ in supervisor.heard} == {server.pid} and supervisor.signs() == 0
 
 
@@ -122,7 +124,8 @@ def test_an_abstract_name(start, small):
     supervisor = Supervisor(f"\0akin-test-{os.getpid()}")
     server = start(small(ROWS), workers=1, env={"NOTIFY_SOCKET": supervisor.name})
     until(lambda: supervisor.keys() == ["READY"], "READY")
-    assert server.stop() == 0 and supervisor.keys() == ["READY", "STOPPING"]
+    assert server.stop() == 0
+    until(lambda: supervisor.keys() == ["READY", "STOPPING"], "STOPPING")
     supervisor.close()
 
 
@@ -199,7 +202,7 @@ def test_an_upgrade(launch, small, supervisor, program):
     program(HANGS)
     server.send(signal.SIGUSR2)
     until(lambda: supervisor.last("STATUS").endswith("is started to take over"), "the upgrade to begin")
-    (child,) = set(server.workers()) - {int(pid) for pid in server.workers() if "worker" in comm(pid)}
+    (child,) = (pid for pid in harness.children(server.pid) if "worker" not in comm(pid))
     os.kill(child, signal.SIGKILL)
     until(lambda: "this master goes on" in supervisor.last("STATUS"), "the failure")
     assert supervisor.keys() == ["READY"]
@@ -207,6 +210,7 @@ def test_an_upgrade(launch, small, supervisor, program):
     server.send(signal.SIGUSR2)
     until(lambda: not alive(old), "the old one's end")
     follow(server, holder(server))
+    until(lambda: {"READY", "MAINPID"} <= set(supervisor.keys()[1:]), "both to be heard")
     said = [(sender, key, message[key]) for sender, message in supervisor.listen() for key in message
             if key in ("READY", "MAINPID", "STOPPING")]
     assert sorted(said[1:]) == sorted([(server.pid, "READY", "1"), (old, "MAINPID", str(server.pid))]) and said[0][0] == old
@@ -216,7 +220,8 @@ def test_an_upgrade(launch, small, supervisor, program):
     until(lambda: sum(sender == server.pid and "WATCHDOG" in message for sender, message in supervisor.listen()) > count + 3,
           "the new one's signs of life")
     finish(server)
-    assert supervisor.keys()[-1] == "STOPPING" and supervisor.heard[-1][0] == server.pid
+    until(lambda: supervisor.keys()[-1] == "STOPPING", "STOPPING")
+    assert supervisor.heard[-1][0] == server.pid
 
 
 def comm(pid):

@@ -138,6 +138,7 @@ def test_while_every_thread_is_taken(start, small, tmp_path):
     """And connections wait at the door, which nobody of the server could tell."""
     pid_file = tmp_path / "akin.pid"
     server = start(small(ROWS), pid_file=pid_file, workers=1)
+    until(lambda: told(tmp_path, pid_file)["state"] == "serving", "it to serve")
     worker = server.workers()[0]
     stop(worker)
     waiting = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
@@ -243,8 +244,10 @@ def test_without_a_pid_file(start, small, tmp_path):
     second = start(small(ROWS), workers=1, wrapper=inside)
     status, out, err = run(tmp_path, "--status", wrapper=inside)
     assert (status, out) == (1, "") and re.search(r"\b2 servers\b.*pid_file", one_line(err))
-    assert second.stop() == 0
-    assert run(tmp_path, "--status", wrapper=inside)[0] == 0
+    os.kill(second.pid, signal.SIGKILL)
+    second.process.wait(harness.PATIENCE)       # its board is there as before, and nobody's
+    status, out, err = run(tmp_path, "--status", wrapper=inside)
+    assert (status, err) == (0, "") and f"pid {server.pid}\n" in out
     assert run(tmp_path, "--status", wrapper=ALONE)[0] == 3
 
 

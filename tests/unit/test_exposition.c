@@ -140,11 +140,16 @@ static void workers_are_told_one_by_one(void **state)
 	struct counters *c = board_dead_counters(b, 1);
 
 	c->threads = 8;
-	c->in_progress = 1;
+	c->in_progress = 2;
 	c->unheard = 2;
 	c->connections_active = 5;
 	c->connections_accepted = 21;
 	c->connections_refused[REFUSAL_DESCRIPTORS] = 2;
+	c->connections_refused[REFUSAL_OVERLOAD] = 31;
+	c->connections_ended[ENDING_IDLE] = 7;
+	c->connections_ended[ENDING_SLOW] = 8;
+	c->connections_ended[ENDING_BUSY] = 9;
+	c->ops_in_progress = 1;
 	c->proportional = 4096;
 	atomic_store(&b->head->proportional, 1024);
 	write_page(b, NULL);
@@ -154,6 +159,10 @@ static void workers_are_told_one_by_one(void **state)
 	assert_line("akin_connections_active{worker=\"1\"} 5");
 	assert_line("akin_connections_accepted_total{worker=\"1\"} 21");
 	assert_line("akin_connections_refused_total{reason=\"descriptors\"} 2");
+	assert_line("akin_connections_refused_total{reason=\"overload\"} 31");
+	assert_line("akin_connections_ended_total{reason=\"idle\"} 7");
+	assert_line("akin_connections_ended_total{reason=\"slow\"} 8");
+	assert_line("akin_connections_ended_total{reason=\"busy\"} 9");
 	assert_line("akin_process_proportional_memory_bytes 5120");
 	atomic_store(&b->head->proportional, 0);
 	write_page(b, NULL);

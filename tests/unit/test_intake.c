@@ -266,7 +266,7 @@ static void test_a_wait_that_was_called_off(void **state)
 	assert_int_equal(in.head.status, 408);
 }
 
-/* civetweb had no memory to pass the request on: it is not to be followed by another. */
+/* civetweb had no memory to pass the request on: it is not followed by another. */
 static void test_a_request_that_was_not_seen(void **state)
 {
 	char buffer[1024];

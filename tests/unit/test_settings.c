@@ -40,7 +40,13 @@ static void test_defaults(void **state)
 	assert_string_equal(s.log, "stderr");
 	assert_string_equal(s.pid_file, "");
 	assert_int_equal(s.port, 8000);
-	assert_int_equal(s.threads, 256);
+	assert_int_equal(s.threads, 0);
+	assert_int_equal(s.backlog, 4096);
+	assert_int_equal(s.max_waiting, 2048);
+	assert_int_equal(s.defer_accept_s, 1);
+	assert_int_equal(s.request_timeout_ms, 5000);
+	assert_int_equal(s.give_way_ms, 1000);
+	assert_string_equal(s.ops_listen, "");
 	assert_int_equal(s.max_n, 100);
 	assert_int_equal(s.fill, FILL_POPULAR);
 	assert_int_equal(s.log_level, LOG_INFO);
@@ -94,6 +100,8 @@ static const struct {
 	{"fill = \n", ":1: fill must be one of popular|recent|none, not ''"},
 	{"address = localhost\n", ":1: address must be an IPv4 or IPv6 address, not 'localhost'"},
 	{"address = 1.2.3\n", ":1: address must be an IPv4 or IPv6 address, not '1.2.3'"},
+	{"ops_listen = 9100\n", ":1: ops_listen must be ADDRESS:PORT, as 127.0.0.1:9100 or [::1]:9100 are, not '9100'"},
+	{"ops_listen = ::1:9100\n", ":1: ops_listen must be ADDRESS:PORT, as 127.0.0.1:9100 or [::1]:9100 are, not '::1:9100'"},
 	{"threads = 1\nworker = 2\n", ":2: there is no setting 'worker'; is it 'workers'?"},
 	{"prot = 2\n", ":1: there is no setting 'prot'; is it 'port'?"},
 	{"elephant = 2\n", ":1: there is no setting 'elephant'"},
