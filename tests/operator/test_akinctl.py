@@ -147,6 +147,25 @@ def test_a_reload_that_is_refused(place, models):
     it.good("reload")
 
 
+def test_a_reload_that_has_refused_the_keys_says_so(place, models, tmp_path):
+    """The model is taken all the same, so its success alone would hide that a withdrawn key is still one."""
+    keys = tmp_path / "keys"
+    keys.touch(0o600)
+    keys.write_text("shop 0123456789abcdef\n")
+    it = place(api_keys=keys)
+    it.put(models[0])
+    it.good("start")
+    it.good("reload")
+    keys.write_text("shop short\n")
+    assert f"{keys}:1: " in it.bad(1, "reload") and it.facts()["generation"] == 3
+    it.model.write_bytes(b"no model")
+    said = it.bad(1, "reload", "--force")
+    assert f"{keys}:1: " in said and "akinctl: refused: " in said
+    keys.write_text("shop 0123456789abcdef\n")
+    it.put(models[1])
+    it.good("reload")
+
+
 def test_a_server_that_does_not_answer_is_waited_for_no_longer(place, models):
     it = place()
     it.put(models[0])
@@ -167,9 +186,11 @@ def test_another_user_can_do_nothing(place, models):
     it.good("start")
     pid = it.pid
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    for command in ("stop", "reload", "drain"):
-        it.bad(1, "--timeout=2", command, wrapper=nobody)
+    for command in ("start", "stop", "reload", "drain"):
+        assert f"process {pid}" in it.bad(4, "--timeout=2", command, wrapper=nobody)
     it.bad(4, "status", wrapper=nobody)
+    for words in (("deploy", "-"), ("rollback",)):
+        assert "can't be written to" in it.bad(4, "model", *words, wrapper=nobody)
     assert it.facts()["pid"] == pid
 
 
