@@ -61,8 +61,8 @@ static bool take_space(const struct segment *s, size_t size, struct fault *why)
 	if (error == 0)
 		return true;
 	if (error == ENOSPC && fstatvfs(s->fd, &room) == 0)
-		return fault_set(why, "shared memory %s needs %zu bytes, %zu of them new, but %s has %llu free of %llu "
-				 "(a container's shm_size): %s", s->name, size, size - s->size, FOLDER,
+		return fault_set(why, "shared memory %s can't grow from %zu to %zu bytes, since %s has %llu free of %llu "
+				 "(a container's shm_size): %s", s->name, s->size, size, FOLDER,
 				 (unsigned long long)room.f_bavail * room.f_frsize,
 				 (unsigned long long)room.f_blocks * room.f_frsize, strerror(error));
 	errno = error;

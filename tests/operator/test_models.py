@@ -119,6 +119,22 @@ def test_a_file_put_by_hand_is_the_previous_one(place, models):
     assert digest(it.model) == digest(models[0])
 
 
+@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize("spoiled", [b"no model", None])
+def test_what_was_spoiled_by_hand_is_put_right(place, models, runs, spoiled):
+    """The server still serves the model that is deployed once more, and the links name it; the next start would fail."""
+    it = place()
+    it.good("model", "deploy", models[0])
+    if runs:
+        it.good("start")
+    it.model.unlink()
+    if spoiled:
+        it.model.write_bytes(spoiled)
+    it.good("model", "deploy", models[0])
+    assert digest(it.model) == digest(models[0]) and it.link("previous") is None and it.litter() == []
+    it.good("check")
+
+
 def unchanged(it, before):
     assert it.litter() == []
     after = it.placed() if it.model.exists() else None, it.entries(), it.link("current"), it.link("previous")
@@ -139,12 +155,14 @@ def test_what_is_refused_changes_nothing(place, models, strange, tmp_path):
     raw = bytearray(models[2].read_bytes())
     raw[len(raw) // 2] ^= 1
     bad.write_bytes(raw)
-    assert "refused" in it.bad(1, "model", "deploy", bad)
+    said = it.bad(1, "model", "deploy", bad)
+    assert "refused" in said and "checksum" in said and ".incoming" not in said
     unchanged(it, before)
     bad.write_bytes(models[2].read_bytes()[:-7])
     assert "refused" in it.bad(1, "model", "deploy", "--force", bad)
     unchanged(it, before)
     assert "no such file" in it.bad(1, "model", "deploy", tmp_path / "none")
+    assert "not a regular file" in it.bad(1, "model", "deploy", tmp_path)
     unchanged(it, before)
     said = it.bad(1, "model", "deploy", strange)
     assert "refused by the gate" in said and "fail lost_items" in said
