@@ -127,6 +127,7 @@ static void start(struct reload *r, enum reload_kind kind)
 
 	r->began = clock_ns();
 	memset(r->load, 0, sizeof *r->load);
+	generation_abandon(r->board);	/* one that outlived its farewell may have left it */
 	madvise(r->load, sizeof *r->load, MADV_DOFORK);	/* workers are not to have it: it is to be written */
 	pid_t pid = fork();
 

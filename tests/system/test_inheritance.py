@@ -137,3 +137,12 @@ def test_one_socket_of_two_is_handed_over(start, program, small, tmp_path, now):
     if now == "another":
         socket.create_connection(("127.0.0.1", ports[1]), timeout=5).close()
     finish(server)
+
+
+def test_what_a_loader_has_left_is_in_nobodys_way(start, small):
+    """One that was given up in a system call may have made its name after it was looked for."""
+    server = start(small(ROWS), workers=1)
+    left = SHM / f"akin.{server.token}.model.0"
+    left.write_bytes(b"half a model")
+    server.hup()
+    assert server.generation() == 2 and fine(server) and not left.exists()
