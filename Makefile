@@ -128,7 +128,8 @@ THREADED = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 tsan: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) ui
 	@$(MAKE) $(SUB) BUILD=$(BUILD)/tsan UI=$(UI) CFLAGS='$(THREADED)' HARDEN=-fPIE all units faults
-	@$(PYTHON) tests/run.py --unit --system $(BUILD)/tsan $(if $(PYTEST),-- $(PYTEST))
+	@for t in pin pin_race; do TSAN_OPTIONS=halt_on_error=1 $(BUILD)/tsan/unit/test_$$t || exit; done
+	@$(PYTHON) tests/run.py --system $(BUILD)/tsan $(if $(PYTEST),-- $(PYTEST))
 valgrind: etc/packages/build.need etc/packages/test.need
 	@command -v valgrind >/dev/null || { echo 'valgrind is missing; as root:  apt-get install valgrind' >&2; exit 1; }
 	@$(MAKE) $(SUB) ui
@@ -181,7 +182,7 @@ help:
 	@echo 'make test       all tests, on the normal and a sanitizer build (parts: unit system sanitize operator container)'
 	@echo 'make fuzz       make inputs up for SECONDS=$(SECONDS) a target, or for one TARGET='
 	@echo 'make soak       everything at once for MINUTES=30: load, reloads, kills, hostile clients, and nothing left of it'
-	@echo 'make tsan       unit and system tests with a thread sanitizer; valgrind: system tests under it (PYTEST=)'
+	@echo 'make tsan       system tests with a thread sanitizer; valgrind: system tests under it (PYTEST=)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'
 	@echo 'make lint       style, static analysis, man pages, scripts'

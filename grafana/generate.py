@@ -191,9 +191,9 @@ def workers():
                    [target("sum by (instance, worker) (akin_threads_busy{@}) / sum by (instance, worker) (akin_threads{@})",
                            "{{instance}} worker {{worker}}")], (6, 8), fill=0),
         timeseries("Worker restarts", "Workers that ended without having been asked to and were replaced, per rate interval: by "
-                   "exit, by a signal of their own making, or killed.", "short",
+                   "exit, by a signal of their own making, killed, or hung and then killed by the master.", "short",
                    [target("sum by (reason) (increase(akin_worker_restarts_total{@}[$__rate_interval]))", "{{reason}}")],
-                   (6, 8), style="bars", interval="1m", overrides=coloured(exit=YELLOW, signal=RED, killed=PURPLE)),
+                   (6, 8), style="bars", interval="1m", overrides=coloured(exit=YELLOW, signal=RED, killed=PURPLE, hung=ORANGE)),
     ]
 
 
@@ -210,10 +210,13 @@ def model():
         timeseries("Ages", "Time since the newest transaction of the model, and since the model was built.", "s", [
             target("max by (instance) (akin_data_age_seconds{@})", "data, {{instance}}"),
             target("max by (instance) (akin_model_age_seconds{@})", "model, {{instance}}")], (8, 7), fill=0),
-        timeseries("Reloads", "Reloads that were asked for, per rate interval, by result and by why they were refused.", "short",
-                   [target("sum by (result, reason) (increase(akin_reloads_total{@}[$__rate_interval]))",
-                           "{{result}} {{reason}}")], (8, 7), style="bars", interval="1m",
-                   overrides=coloured(**{"success.*": GREEN, "failure.*": RED})),
+        timeseries("Reloads", "Reloads and rollbacks that were asked for, and upgrades that failed, per rate interval, by result "
+                   "and by why they were refused.", "short", [
+            target("sum by (result, reason) (increase(akin_reloads_total{@}[$__rate_interval]))", "{{result}} {{reason}}"),
+            target("sum by (result) (increase(akin_rollbacks_total{@}[$__rate_interval]))", "rollback, {{result}}"),
+            target("sum(increase(akin_upgrade_failures_total{@}[$__rate_interval]))", "failed upgrade")], (8, 7), style="bars",
+                   interval="1m", overrides=coloured(**{"success.*": GREEN, "failure.*": RED, "rollback.*": YELLOW,
+                                                        "failed.*": PURPLE})),
         timeseries("Last reload successful", "1 while the newest model that was asked for is served, 0 while an older one is.",
                    "short", [target("akin_last_reload_successful{@}", "{{instance}}")], (8, 7), step=True,
                    defaults={"max": 1}),
@@ -256,6 +259,9 @@ def akin_service():
         annotation("Reload failed", RED,
                    'sum by (instance, reason) (increase(akin_reloads_total{@, result="failure"}[3m])) > 0',
                    "Reload failed on {{instance}}", "{{reason}}: the older model is still served"),
+        annotation("Rolled back", YELLOW,
+                   'sum by (instance) (increase(akin_rollbacks_total{@, result="success"}[3m])) > 0',
+                   "{{instance}} was rolled back", "the generation before is served again"),
         annotation("Worker died", PURPLE,
                    "sum by (instance, reason) (increase(akin_worker_restarts_total{@}[3m])) > 0",
                    "Worker of {{instance}} died", "{{reason}}"),

@@ -24,7 +24,7 @@ struct master {
 	bool ready;			/* all workers have served, and who waits for that was told */
 };
 
-/* Open everything but the workers: log, pid file, socket; then, as the setting `user`, board, keys, model. s is borrowed
+/* Open everything but the workers: log, pid file, sockets; then, as the setting `user`, board, keys, model. s is borrowed
  * until master_close(). False: what had been opened is closed again. All signals but those of faults are blocked from here on. */
 bool master_open(struct master *m, const struct settings *s, struct fault *why);
 

@@ -2,8 +2,8 @@
  *
  * The protocol is documented in sd_notify(3) and meant to be spoken without the library: one datagram of lines
  * KEY=VALUE to the AF_UNIX socket that NOTIFY_SOCKET names, a path or, after '@', a name without a file. Called by
- * master.c and upgrade.c. A socket is made for each message: there are few, and nothing is left open for workers to
- * inherit.
+ * master_open.c, news.c, handover.c, drain.c and upgrade.c. A socket is made for each message: there are few, and nothing
+ * is left open for workers to inherit.
  *
  * Once a supervisor has been told of a successor, this process is not the service any more, and says nothing. */
 #include "notify.h"

@@ -1,7 +1,7 @@
 /* pidfile.c - proof that a master lives is its lock, not the number in the file: numbers are used again.
  *
  * The lock is a POSIX record lock: workers do not inherit it, and it ends with the master, however that ends. Used
- * by master.c at its start and its end. */
+ * by master_open.c and handover.c, and by commands to find who runs (running.c). */
 #include "pidfile.h"
 
 #include <errno.h>

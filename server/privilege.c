@@ -1,6 +1,6 @@
 /* privilege.c - root is needed to bind a port below 1024, and for nothing else.
  *
- * Called by master.c at its start, by what opens the log and the pid file, and by -t. A failure ends the start.
+ * Called by master_open.c, by what opens the log and the pid file, and by -t. A failure ends the start.
  *
  * A folder of logs often belongs to the user that the service runs as. Who has taken over that user can leave a
  * symbolic link there, and a root that opened it at the next start would write to, and give away, any file of the

@@ -1,11 +1,11 @@
 /* reload.c - from a signal to a new generation, and what log and board say of it.
  *
- * Called by master.c, in the master's only thread. The first generation is made in the master itself, since there is
- * nothing else to do yet. Every later one is made by a child, the loader, while the master goes on: it replaces workers
- * within milliseconds even while a model of gigabytes is read, takes a rollback at once, and stops when told to. And a
- * reader's crash, or the kernel's search for memory, ends the loader and not the master. The alternatives were a thread,
- * which would forbid the master to fork as it does, and looking after workers between the phases of a load, of which one
- * alone takes seconds for such a model.
+ * Called by master.c, master_open.c and chores.c, in the master's only thread. The first generation is made in the master
+ * itself, since there is nothing else to do yet. Every later one is made by a child, the loader, while the master goes on:
+ * it replaces workers within milliseconds even while a model of gigabytes is read, takes a rollback at once, and stops when
+ * told to. And a reader's crash, or the kernel's search for memory, ends the loader and not the master. The alternatives
+ * were a thread, which would forbid the master to fork as it does, and looking after workers between the phases of a load,
+ * of which one alone takes seconds for such a model.
  *
  * The loader leaves its result in a page that both have, and a segment that nobody knows of; the master publishes it. If
  * it dies before, or is killed (its master's death does that, too), there is no result, and the segment is removed.

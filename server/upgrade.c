@@ -1,8 +1,8 @@
 /* upgrade.c - both ends of handing over: starting a successor, and being one.
  *
- * Called by main.c first of all, and by master.c, in the master's only thread. The child between fork() and exec() is a
- * copy of a process with one thread, so it may do as it likes. All descriptors of a master are closed by exec() but
- * those that are handed over, and its signals stay blocked, so that one that comes early is not lost.
+ * Called by main.c first of all, and by handover.c and its neighbours, in the master's only thread. The child between fork()
+ * and exec() is a copy of a process with one thread, so it may do as it likes. All descriptors of a master are closed by
+ * exec() but those that are handed over, and its signals stay blocked, so that one that comes early is not lost.
  *
  * What can go wrong with a successor: it can't be executed (the child says so through the pipe), it ends by itself
  * (SIGCHLD), it is slow (killed at a deadline), or it is another program than Akin, which never speaks (the same). In

@@ -1,6 +1,6 @@
 /* workers.c - fork, reap, and how long to wait before forking again.
  *
- * Called by master.c alone, in the master's only thread. A worker that dies is replaced at once, so that a crash
+ * Called by the files of the master, in the master's only thread. A worker that dies is replaced at once, so that a crash
  * costs no more than the requests it had in hand. But one that dies early, before it serves or in its first second
  * without an answer, dies of something that its successor will meet as well: the wait grows from 100 ms, doubling,
  * so that a broken machine is not also a busy one. It never ends in giving up.

@@ -96,6 +96,7 @@ class Pests:
         self.server, self.good = server, good
         self.refusals = self.rollbacks = self.reloads = self.kills = 0
         self.generation = threading.Lock()      # one change of generation at a time, so that its outcome is known
+        self.deaths = threading.Lock()          # and one death, or two might be the same
         self.pests = [Pest(*p) for p in (
             ("slow", 0.2, self.slow), ("late", 0.5, self.late), ("reset", 0.05, self.reset), ("stuck", 2, self.stuck),
             ("hostile", 0.1, self.hostile), ("connects", 0.02, self.connects), ("reload", 4, self.reload),
@@ -188,23 +189,23 @@ class Pests:
             self.outcome("akin_rollbacks_total", signal.SIGRTMIN + 1)
             self.rollbacks += 1
 
-    def signalled(self, chance, number):
-        victim = chance.choice(self.server.workers())
-        if b"worker" not in pathlib.Path(f"/proc/{victim}/comm").read_bytes():
-            return                              # a loader
-        os.kill(victim, number)
-        self.kills += 1
-        until(lambda: victim not in self.server.workers(), "it to be gone")
+    def signalled(self, number):
+        """Always the youngest: the oldest lives as long as the soak, and would show what leaks."""
+        with self.deaths:
+            victim = by_age(self.server)[-1]
+            os.kill(victim, number)
+            self.kills += 1
+            until(lambda: victim not in self.server.workers(), "it to be gone")
 
     def kill(self, chance):
-        self.signalled(chance, signal.SIGKILL)
+        self.signalled(signal.SIGKILL)
 
     def term(self, chance):
-        self.signalled(chance, signal.SIGTERM)
+        self.signalled(signal.SIGTERM)
 
     def stop(self, chance):
         """Until it is found to hang."""
-        self.signalled(chance, signal.SIGSTOP)
+        self.signalled(signal.SIGSTOP)
 
     def reopen(self, chance):
         log = self.server.folder / "akin.log"
@@ -219,6 +220,13 @@ class Pests:
         for pest in self.pests:
             pest.end()
         return [pest.failed for pest in self.pests if pest.failed] + [f"{pest.name} hangs" for pest in self.pests if pest.is_alive()]
+
+
+def by_age(server):
+    """Workers, the oldest first, without a loader."""
+    stat = lambda pid: pathlib.Path(f"/proc/{pid}/stat").read_text()
+    found = {pid: stat(pid) for pid in server.workers()}
+    return sorted((pid for pid in found if "(akin-worker" in found[pid]), key=lambda pid: int(found[pid].rsplit(")", 1)[1].split()[19]))
 
 
 def size_of(server, held=None):
@@ -239,14 +247,14 @@ def watch(load, pests, server):
         assert server.process.poll() is None, "the master has ended"
         time.sleep(min(1, max(0, end - time.monotonic())))
         with contextlib.suppress(OSError):      # a worker has just died
-            sizes.append((faults.memory(server.pid), max(map(faults.memory, server.workers()))))
+            sizes.append((faults.memory(server.pid), faults.memory(by_age(server)[0])))
         if time.monotonic() > line:
             line = time.monotonic() + 60
             print(f"{(end - time.monotonic()) / 60:5.1f} minutes left: {sum(load.answered.values())} answers, "
                   f"{len(load.lost)} lost, {pests.reloads} reloads, {pests.kills} kills, "
-                  f"{sizes[-1][0]:.1f} MB in the master, {sizes[-1][1]:.1f} MB in a worker", flush=True)
+                  f"{sizes[-1][0]:.1f} MB in the master, {sizes[-1][1]:.1f} MB in the oldest worker", flush=True)
     most = lambda part: tuple(max(size[k] for size in part) for k in (0, 1))
-    return most(sizes[:int(WARM_S)]), most(sizes[-int(WARM_S):])
+    return most(sizes[:2 * int(WARM_S)]), most(sizes[-int(WARM_S):])
 
 
 def soak(folder, rows):
@@ -272,8 +280,8 @@ def soak(folder, rows):
         until(lambda: faults.total(server.metrics(), "akin_workers", state="serving") == steady.workers, "all workers")
         steady.__exit__(None)
         after, samples = size_of(server), steady.after
-        for at, who in enumerate(("the master", "the largest worker")):
-            rows.append((f"anonymous memory of {who}, first and last {WARM_S:g} s", f"{steady.memory[at]:.1f} MB", f"{last[at]:.1f} MB"))
+        for at, who in enumerate(("the master", "the oldest worker")):
+            rows.append((f"anonymous memory of {who}, first {2 * WARM_S:g} and last {WARM_S:g} s", f"{steady.memory[at]:.1f} MB", f"{last[at]:.1f} MB"))
             assert last[at] <= steady.memory[at] + faults.SLACK_MB, rows[-1]
         rows += [(name, before[name], after[name]) for name in before]
         requests = sum(load.answered.values())
@@ -281,7 +289,7 @@ def soak(folder, rows):
                  ("requests lost with a worker", "", str(len(load.lost))),
                  ("of these told by akin_requests_unanswered_total", "", f"{samples['akin_requests_unanswered_total']:.0f}"),
                  ("told 503", "", str(load.shed)), ("connections refused", "", str(load.refused)),
-                 ("longest wait for an answer", "", f"{max(load.waited) * 1000:.0f} ms"),
+                 ("longest wait for an answer", "", f"{load.longest * 1000:.0f} ms"),
                  ("reloads, bad models refused, rollbacks", "", f"{pests.reloads}, {pests.refusals}, {pests.rollbacks}"),
                  ("workers killed, ended or stopped", "", str(pests.kills)),
                  ("workers replaced", "", f"{faults.total(samples, 'akin_worker_restarts_total'):.0f}"),

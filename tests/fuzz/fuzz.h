@@ -44,14 +44,24 @@ static inline const char *fuzz_file(const void *bytes, size_t size)
 	return path;
 }
 
-/* What somebody reads on a terminal or in a log: one line of UTF-8 without controls. */
+/* What somebody reads on a terminal or in a log: one line of UTF-8, without controls and without what turns the
+ * direction of text. */
 static inline void fuzz_is_line(const char *text)
 {
-	size_t len = strlen(text);
+	const uint8_t *at = (const uint8_t *)text;
+	size_t len = strlen(text), n;
 
-	REQUIRE(len > 0 && utf8_valid(text, len));
-	for (size_t i = 0; i < len; i++)
-		REQUIRE((uint8_t)text[i] >= 0x20 && text[i] != 0x7f);
+	REQUIRE(len > 0);
+	for (; len > 0; at += n, len -= n) {
+		uint32_t point = at[0];
+
+		n = utf8_length((const char *)at, len);
+		REQUIRE(n > 0);
+		for (size_t i = 1; i < n; i++)
+			point = (i == 1 ? point & (0x7fu >> n) : point) << 6 | (at[i] & 0x3fu);
+		REQUIRE(point >= 0x20 && !(point >= 0x7f && point < 0xa0) && point != 0x61c && point != 0x200e && point != 0x200f);
+		REQUIRE(!(point >= 0x2028 && point <= 0x202e) && !(point >= 0x2066 && point <= 0x2069));
+	}
 }
 
 /* The body of an answer as JSON; it must be some. The caller frees it. */

@@ -7,7 +7,7 @@
 static void check_ranges(const struct settings *s)
 {
 	REQUIRE(s->default_n >= 1 && s->default_n <= 10000 && s->max_n >= 1 && s->max_n <= 10000);
-	REQUIRE(s->port <= 65535 && s->workers <= 64 && s->threads >= 1 && s->threads <= 4096);
+	REQUIRE(s->port <= 65535 && s->workers <= 64 && s->gate_overlap <= 100 && s->gate_lost_items <= 100);
 	REQUIRE((unsigned)s->fill <= FILL_NONE && (unsigned)s->log_level <= LOG_DEBUG);
 	REQUIRE(memchr(s->model, '\0', sizeof s->model) && memchr(s->address, '\0', sizeof s->address));
 	REQUIRE(memchr(s->metrics_exclude, '\0', sizeof s->metrics_exclude));

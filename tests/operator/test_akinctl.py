@@ -196,11 +196,6 @@ def test_another_user_can_do_nothing(place, models):
 
 # -- upgrade ------------------------------------------------------------------------------------------------------
 
-def has_upgrade():
-    return "upgrade_timeout_ms" in subprocess.run([harness.SERVER, "-T"], stdout=subprocess.PIPE, text=True).stdout
-
-
-needs_upgrade = pytest.mark.skipif(not has_upgrade(), reason="this akin-server can't be upgraded")
 PRETENDER = """#!/bin/sh
 # checks well, and does not serve
 for flag; do
@@ -210,7 +205,6 @@ exit 3
 """
 
 
-@needs_upgrade
 def test_upgrade(place, models):
     it = place()
     it.put(models[0])

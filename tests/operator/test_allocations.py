@@ -144,12 +144,16 @@ class Kept:
     def __init__(self, folder, model, **settings):
         self.failing = Failing(folder / "control")
         self.server = start(folder / "server", self.failing, model, **settings)
-        self.server.ready()
-        self.slot = Slot(self.server.token)
-        self.sent = 0
-        self.before = None
-        until(lambda: b"\nhttp_requests_inprogress 1\n" in self.ask("/metrics").body, "what asked whether it is ready to go")
-        self.count()
+        try:
+            self.server.ready()
+            self.slot = Slot(self.server.token)
+            self.sent = 0
+            self.before = None
+            until(lambda: b"\nhttp_requests_inprogress 1\n" in self.ask("/metrics").body, "what asked whether it is ready to go")
+            self.count()
+        except BaseException:       # nobody has it yet who would end it
+            self.server.kill()
+            raise
 
     def __enter__(self):
         return self

@@ -103,7 +103,7 @@ class Load(threading.Thread):
         self.lost = []          # (port, bytes that had come): sent, and the connection ended before the answer did
         self.refused = 0        # connections that could not be made
         self.wrong = []
-        self.waited = collections.deque(maxlen=200000)
+        self.longest = 0        # seconds from a question to its answer
         self.generations = collections.Counter()
 
     # -- one caller
@@ -178,7 +178,7 @@ class Load(threading.Thread):
         else:
             self.check(asked, status, head, body)
             self.answered[asked.cell] += 1
-            self.waited.append(took)
+            self.longest = max(self.longest, took)
         c.count += 1
         c.asked, c.buffer = None, b""
         if close or c.closing:

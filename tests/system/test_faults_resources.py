@@ -136,11 +136,19 @@ def test_no_descriptors_in_a_worker(serve, shop):
             with contextlib.suppress(OSError):
                 client.sendall(b"GET /hea")
         until(lambda: "out of file descriptors" in server.logged(), "the lack to be told")
-        server.send(signal.SIGHUP)
-        until(lambda: "generation 2 goes on here" in server.logged(), "the worker to miss the reload")
+        asked = []
+
+        def missed():
+            """A descriptor may be free for a moment, so it may take more than one."""
+            if server.logged().count("is published") > 1 + len(asked):
+                asked.append(server.send(signal.SIGHUP))
+            return "goes on here" in server.logged()
+
+        until(missed, "the worker to miss a reload")
         for client in clients:
             faults.reset(client)
-        until(lambda: load.generations[3] >= 20, "it to have it after all")
+        newest = lambda: server.logged().count("is published")
+        until(lambda: load.generations[newest()] >= 20, "it to have it after all")
     assert server.workers() == [worker]
     assert server.metric("akin_connections_refused_total", reason="descriptors") >= load.shed
 

@@ -378,7 +378,7 @@ def test_reloads_show(troubled):
     troubled.becomes(panel("Generation"), lambda now: now == generation + 1, "the new generation")
     until(lambda: troubled.by("1000 * akin_model_published_timestamp_seconds", "job")["reco-app",] > published, "its mark")
     assert str(int(generation) + 1) in {labels["generation"] for labels, _ in troubled.all(ANNOTATIONS["Model published"])}
-    until(lambda: troubled.by(panel("Reloads"), "result", "reason")["success", "none"] >= 0.9, "the reload to show")
+    until(lambda: troubled.by(panel("Reloads", "{{result}} {{reason}}"), "result", "reason")["success", "none"] >= 0.9, "the reload to show")
     assert "AkinReloadFailed" not in troubled.prometheus.alerts()
 
     spoiled = bytearray(good)
@@ -386,7 +386,7 @@ def test_reloads_show(troubled):
     server.hup(bytes(spoiled))
     troubled.fires("AkinReloadFailed", instance=troubled.instance)
     assert troubled.value(panel("Last reload successful")) == 0
-    until(lambda: troubled.by(panel("Reloads"), "result", "reason")["failure", "invalid"] >= 0.9, "the failure to show")
+    until(lambda: troubled.by(panel("Reloads", "{{result}} {{reason}}"), "result", "reason")["failure", "invalid"] >= 0.9, "the failure to show")
     assert {labels["reason"] for labels, _ in troubled.all(ANNOTATIONS["Reload failed"])} == {"invalid"}
     assert troubled.value(panel("Generation")) == generation + 1
 

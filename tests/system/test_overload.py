@@ -64,6 +64,12 @@ def all_serve(at, workers=2):
     until(lambda: at.metric("akin_workers", state="serving") == workers, "every worker to serve")
 
 
+def halt(pid):
+    """SIGSTOP, and it has stopped: until then it may take a connection."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", "the stop")
+
+
 def fill(server, ops, count, closing):
     """Take every thread of the service, for as long as the clients live. While a worker is late, the other one closes a
     connection with an answer, and another client has to take its place."""
@@ -182,7 +188,7 @@ def test_nobody_is_told_while_a_worker_has_threads(start, small, closing):
         ops = Operations(server)
         all_serve(ops)
         late = server.workers()[1]
-        os.kill(late, signal.SIGSTOP)
+        halt(late)
         stopped = time.monotonic()
         clients = [ask(server.port, closing) for _ in range(8)]
         until(lambda: sum(not is_quiet(s) for s in clients[:4]) == 4, "the first four to be answered")
@@ -202,7 +208,7 @@ def test_a_worker_that_hangs_does_not_keep_the_surplus_waiting(start, small, clo
     ops = Operations(server)
     all_serve(ops)
     hung = server.workers()[1]
-    os.kill(hung, signal.SIGSTOP)
+    halt(hung)
     try:
         fill(server, ops, 2, closing)
         clients = [ask(server.port, closing) for _ in range(9)]
