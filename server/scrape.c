@@ -1,9 +1,9 @@
 /* scrape.c - /metrics, negotiated.
  *
- * Called by serve.c. A page is some 50 KB long, adding up for it takes 40 KB and compressing it 160 KB more, while other answers have hundreds
- * of bytes; and scrapes come one at a time, but each on a connection, and so a thread, of its own. So that not every
- * thread ends up with that memory, a process keeps it once: a scrape takes it, leaving none, and the next one at the
- * same time makes its own, which is freed when there are two. Fails as answers do, when memory is short. */
+ * Called by serve.c. A page is some 50 KB long, adding up for it takes 40 KB and compressing it 160 KB more, while other
+ * answers have hundreds of bytes; and scrapes come one at a time, but each on a connection, and so a thread, of its own. So
+ * that not every thread ends up with that memory, a process keeps it once: a scrape takes it, leaving none, and the next
+ * one at the same time makes its own, which is freed when there are two. Fails as answers do, when memory is short. */
 #include "scrape.h"
 
 #include <stdatomic.h>
