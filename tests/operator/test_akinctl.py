@@ -166,6 +166,24 @@ def test_a_reload_that_has_refused_the_keys_says_so(place, models, tmp_path):
     it.good("reload")
 
 
+def test_a_server_of_another_version_can_be_ended(place, models):
+    """As after an upgrade that failed: the program in place can't read what the running one writes."""
+    it = place()
+    it.put(models[0])
+    it.good("start")
+    pid, stand_in = it.pid, it.folder / "bin/akin-server"
+    stand_in.unlink()
+    stand_in.write_text('#!/bin/sh\nfor flag; do [ "$flag" != --status ] || { echo "akin-server: shared memory /akin.0.board has '
+                        f'layout 1, this program reads 2: the server is of another version" >&2; exit 1; }}; done\nexec {harness.SERVER} "$@"\n')
+    stand_in.chmod(0o755)
+    it.log.rename(it.log.with_suffix(".1"))
+    it.good("reopen")
+    assert it.log.exists()
+    assert "another version" in it.bad(1, "reload") and harness.alive(pid)
+    it.good("stop")
+    assert not harness.alive(pid)
+
+
 def test_a_server_that_does_not_answer_is_waited_for_no_longer(place, models):
     it = place()
     it.put(models[0])
