@@ -21,7 +21,9 @@
  *    recv() that civetweb calls, give the whole of a request, and of an answer, its deadline.
  * 6. Two listeners. Operations may have a socket of their own, and then have a civetweb of their own, with threads that
  *    nobody else can take. What is said here of a listener goes for each.
- * 7. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
+ * 7. Stacks. civetweb gives its threads 100 KB each, whatever the process would have (USE_STACK_SIZE, as it is built).
+ *    It takes 20 of them itself; what needs much room has it elsewhere.
+ * 8. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
  *    a descriptor that is never readable, connections are closed with their next answer, and the process exits. */
 #include "listener.h"
 
@@ -49,7 +51,6 @@
 #include "serve.h"
 #include "waiting.h"
 
-#define STACK	    (512 * 1024)	/* a thread's; the system's 8 MB would only swell the books */
 #define START_MS    10000		/* for all threads to come up */
 
 /* A listening socket with its threads; made by listener_start(), and there until the process ends. */
@@ -210,14 +211,8 @@ static bool all_up(const struct listener *l, unsigned long others, struct fault 
 
 static bool prepare(struct fault *why)
 {
-	pthread_attr_t attributes;
-
-	if (sem_init(&up, 0, 0) != 0 || pthread_key_create(&thread_end, on_thread_end) != 0 || pthread_attr_init(&attributes) != 0)
-		return fault_errno(why, "can't prepare threads");
-	if (pthread_attr_setstacksize(&attributes, STACK) != 0 || pthread_setattr_default_np(&attributes) != 0)
-		log_line(LOG_DEBUG, "threads keep the system's size of stack");
-	pthread_attr_destroy(&attributes);
-	return true;
+	return (sem_init(&up, 0, 0) == 0 && pthread_key_create(&thread_end, on_thread_end) == 0) ||
+	       fault_errno(why, "can't prepare threads");
 }
 
 /* A listener that has no thread yet. */

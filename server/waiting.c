@@ -163,7 +163,8 @@ ssize_t waiting_recv(struct waiting *w, int fd, void *into, size_t room)
 
 	if (idle)
 		begin(w, fd, IDLE);
-	w->fd = fd;
+	else
+		w->fd = fd;	/* not once it can be called off: whoever does reads it */
 	sleeps = idle && w->deadline - clock_ms() >= SLEEP_MS && can_sleep(w, fd);
 	ssize_t n = recvfrom(fd, into, room, sleeps ? 0 : MSG_DONTWAIT, NULL, NULL);
 
