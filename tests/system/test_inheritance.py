@@ -1,6 +1,7 @@
 """What a process is given by the one before it: by its starter, by its master, by its predecessor. And what it is not."""
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -90,15 +91,16 @@ def test_a_loader_holds_no_door_open(loading):
 # -- the predecessor ----------------------------------------------------------------------------------------------
 
 def test_workers_of_a_successor_have_what_workers_had(launch, small):       # noqa: F811
+    """One pipe, which tells of their master's death, and none to its predecessor."""
     server = launch(small(ROWS), workers=1)
 
-    def kinds():
+    def pipes():
         (worker,) = server.workers()
-        return sorted(re.sub(r":\[.*", "", to) for to in descriptors(worker).values())
+        return [to for to in descriptors(worker).values() if to.startswith("pipe:")]
 
-    before = kinds()
+    assert len(pipes()) == 1
     upgrade(server)
-    assert kinds() == before
+    assert len(pipes()) == 1
 
 
 @pytest.mark.parametrize("now", ["another", "none"])
@@ -117,21 +119,9 @@ def test_one_socket_of_two_is_handed_over(start, program, small, tmp_path, now):
     assert not alive(old) and holder(server) == server.pid
     for _ in range(20):
         assert fine(server)
-    # the queue is as long as ever: more wait in it than a door that was shut would let in
-    for pid in server.workers():
-        os.kill(pid, signal.SIGSTOP)
-    waiting = []
-    try:
-        for _ in range(20):
-            s = socket.create_connection(("127.0.0.1", server.port), timeout=harness.PATIENCE)
-            waiting.append(s)
-            s.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-    finally:
-        for pid in server.workers():
-            os.kill(pid, signal.SIGCONT)
-    for s in waiting:
-        with s:
-            assert s.recv(100).startswith(b"HTTP/1.1 200")
+    if shutil.which("ss"):              # as many may wait in its queue as ever
+        out = subprocess.run(["ss", "-Hltn", f"sport = :{server.port}"], stdout=subprocess.PIPE, check=True).stdout.decode()
+        assert out.split()[2] == "50", out
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", ports[0]), timeout=5).close()
     if now == "another":
