@@ -37,18 +37,21 @@ static const struct {
 };
 #define FAMILY_COUNT (sizeof families / sizeof *families)
 
-void exposition_write(const struct exposition *e, void (*put)(void *of, const char *bytes, size_t len), void *of)
+void exposition_write(const struct exposition *e, struct counters *sum, void (*put)(void *of, const char *bytes, size_t len),
+		      void *of)
 {
 	const struct board *b = e->board;
 	struct page p = {
 		.e = e,
 		.board = b,
+		.sum = sum,
 		.w = {.put = put, .of = of, .openmetrics = e->openmetrics, .created = b->head->started},
 		.now = (int64_t)time(NULL),
 	};
 
+	memset(sum, 0, sizeof *sum);
 	for (uint32_t i = 0; i < board_slots(b); i++)
-		p.answered[i] = counters_add(&p.sum, board_counters(b, i));
+		p.answered[i] = counters_add(sum, board_counters(b, i));
 	process_look(b, &p.tree);
 	for (size_t i = 0; i < FAMILY_COUNT; i++) {
 		const struct family *f = &families[i].family;

@@ -4,6 +4,7 @@
 
 #include "../shm/board.h"
 #include "../shm/packed.h"
+#include "counters.h"
 
 #define EXPOSITION_TEXT	       "text/plain; version=0.0.4; charset=utf-8"
 #define EXPOSITION_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -20,8 +21,9 @@ struct exposition {
 };
 
 /* Write the page through put, piece by piece. Reads shared memory and asks the kernel for the processes' figures;
- * takes no lock and allocates nothing. */
-void exposition_write(const struct exposition *e, void (*put)(void *of, const char *bytes, size_t len), void *of);
+ * takes no lock and allocates nothing. sum is room to add up in, with any contents: 40 KB, too much for a thread's stack. */
+void exposition_write(const struct exposition *e, struct counters *sum, void (*put)(void *of, const char *bytes, size_t len),
+		      void *of);
 
 /* The families as a table of Markdown, as docs/metrics.md has it. */
 void exposition_table(void (*put)(void *of, const char *bytes, size_t len), void *of);

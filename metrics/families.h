@@ -28,7 +28,7 @@
 /* X(code): statuses counted one by one, shown so or by class. Another code counts as the last one of its class here. */
 #define STATUSES(X) \
 	X(200) X(304) X(307) \
-	X(401) X(403) X(404) X(405) X(406) X(408) X(411) X(413) X(414) X(417) X(422) X(431) \
+	X(401) X(403) X(404) X(405) X(406) X(408) X(413) X(414) X(417) X(422) X(431) \
 	X(400) \
 	X(501) X(503) X(505) \
 	X(500)

@@ -14,7 +14,7 @@ struct page {
 	struct writer w;
 	int64_t now;			/* seconds since 1970 */
 	struct process_tree tree;
-	struct counters sum;		/* of all slots */
+	struct counters *sum;		/* of all slots */
 	uint64_t answered[BOARD_MAX_SLOTS]; /* requests, by slot */
 };
 

@@ -11,7 +11,7 @@ void samples_access_denied(struct page *p)
 	};
 
 	for (unsigned i = 0; i < DENIAL_COUNT; i++)
-		page_value_by(p, "reason", reason[i], LOAD(p->sum.access_denied[i]));
+		page_value_by(p, "reason", reason[i], LOAD(p->sum->access_denied[i]));
 }
 
 void samples_api_key_requests(struct page *p)
@@ -19,7 +19,7 @@ void samples_api_key_requests(struct page *p)
 	const struct key_table *keys = &p->board->head->keys;
 
 	for (uint32_t i = 0; i < key_table_names(keys); i++)
-		page_value_by(p, "key", key_table_name(keys, i), LOAD(p->sum.api_key_requests[i]));
+		page_value_by(p, "key", key_table_name(keys, i), LOAD(p->sum->api_key_requests[i]));
 }
 
 void samples_api_key_renewals(struct page *p)

@@ -65,7 +65,7 @@ static void requests_by(struct page *p, unsigned h, unsigned m, const char *stat
 static void requests_exact(struct page *p, unsigned h, unsigned m)
 {
 	for (unsigned s = 0; s < STATUS_COUNT; s++) {
-		uint64_t v = LOAD(p->sum.requests[h][m][s]);
+		uint64_t v = LOAD(p->sum->requests[h][m][s]);
 
 		if (v || expected(h, m, s))
 			requests_by(p, h, m, status_label[s], v);
@@ -77,7 +77,7 @@ static void requests_grouped(struct page *p, unsigned h, unsigned m)
 	uint64_t v[CLASS_COUNT] = {0};
 
 	for (unsigned s = 0; s < STATUS_COUNT; s++)
-		v[counters_class((enum status)s)] += LOAD(p->sum.requests[h][m][s]);
+		v[counters_class((enum status)s)] += LOAD(p->sum->requests[h][m][s]);
 	for (unsigned c = 0; c < CLASS_COUNT; c++) {
 		if (v[c] || expected_class(h, m, c))
 			requests_by(p, h, m, class_label[c], v[c]);
@@ -96,7 +96,7 @@ void samples_requests(struct page *p)
 	}
 }
 
-static uint64_t received(const struct page *p, unsigned h) { return LOAD(p->sum.request_size[h]); }
+static uint64_t received(const struct page *p, unsigned h) { return LOAD(p->sum->request_size[h]); }
 
 static uint64_t sent(const struct page *p, unsigned h)
 {
@@ -104,7 +104,7 @@ static uint64_t sent(const struct page *p, unsigned h)
 
 	for (unsigned t = 0; t < TIMED_COUNT; t++)
 		for (unsigned c = 0; c < CLASS_COUNT; c++)
-			n += LOAD(p->sum.served[h][t][c].bytes);
+			n += LOAD(p->sum->served[h][t][c].bytes);
 	return n;
 }
 
@@ -117,7 +117,7 @@ static void sizes(struct page *p, uint64_t (*bytes)(const struct page *p, unsign
 
 		for (unsigned m = 0; m < METHOD_COUNT; m++)
 			for (unsigned s = 0; s < STATUS_COUNT; s++)
-				n += LOAD(p->sum.requests[h][m][s]);
+				n += LOAD(p->sum->requests[h][m][s]);
 		if (!shown(p, h) || (!n && h == HANDLER_NONE))
 			continue;
 		labels_add(&l, "handler", handler_label[h]);
@@ -160,7 +160,7 @@ void samples_served(struct page *p)
 	for (unsigned h = 0; h < HANDLER_COUNT; h++) {
 		for (unsigned t = 0; shown(p, h) && t < TIMED_COUNT; t++) {
 			for (unsigned c = 0; c < CLASS_COUNT; c++) {
-				const struct served *d = &p->sum.served[h][t][c];
+				const struct served *d = &p->sum->served[h][t][c];
 				struct labels l = {.len = 0};
 
 				if (!timed(d) && !(t == TIMED_GET && expected_class(h, METHOD_GET, c)))
@@ -181,10 +181,10 @@ void samples_served_highr(struct page *p)
 	for (unsigned h = 0; h < HANDLER_COUNT; h++) {
 		for (unsigned t = 0; shown(p, h) && t < TIMED_COUNT; t++) {
 			for (unsigned c = 0; c < CLASS_COUNT; c++)
-				counters_add_served(&all, &p->sum.served[h][t][c]);
+				counters_add_served(&all, &p->sum->served[h][t][c]);
 		}
 	}
 	histogram(p, NULL, &all, false);
 }
 
-void samples_in_progress(struct page *p) { page_value(p, LOAD(p->sum.in_progress)); }
+void samples_in_progress(struct page *p) { page_value(p, LOAD(p->sum->in_progress)); }

@@ -47,7 +47,7 @@ void samples_proportional(struct page *p)
 	uint64_t masters = LOAD(p->board->head->proportional);
 
 	if (masters)
-		page_value(p, masters + LOAD(p->sum.proportional));
+		page_value(p, masters + LOAD(p->sum->proportional));
 }
 
 void samples_max_fds(struct page *p)
@@ -156,7 +156,7 @@ void samples_connections_refused(struct page *p)
 	};
 
 	for (unsigned i = 0; i < REFUSAL_COUNT; i++)
-		page_value_by(p, "reason", reason[i], LOAD(p->sum.connections_refused[i]));
+		page_value_by(p, "reason", reason[i], LOAD(p->sum->connections_refused[i]));
 }
 
 void samples_connections_ended(struct page *p)
@@ -168,5 +168,5 @@ void samples_connections_ended(struct page *p)
 	};
 
 	for (unsigned i = 0; i < ENDING_COUNT; i++)
-		page_value_by(p, "reason", reason[i], LOAD(p->sum.connections_ended[i]));
+		page_value_by(p, "reason", reason[i], LOAD(p->sum->connections_ended[i]));
 }

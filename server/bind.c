@@ -4,7 +4,6 @@
  * one (with SO_REUSEPORT it would be). They are non-blocking because their users poll them and then race for accept(). */
 #include "bind.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "upgrade.h"
 
 /* When memory runs out, a child can be replaced and the master can't. */
 static void offer_to_oom_killer(void)
@@ -37,6 +38,7 @@ void child_become(const char *name)
 	snprintf(shown, sizeof shown, "akin-%s", name);
 	log_as(name);
 	prctl(PR_SET_NAME, shown);
+	upgrade_part();
 	offer_to_oom_killer();
 }
 

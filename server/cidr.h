@@ -3,7 +3,6 @@
 #define AKIN_CIDR_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 

@@ -20,16 +20,23 @@
 
 #define LOOK_MS 5			/* how often what was killed is looked for */
 
-/* The door is shut; unless another master stands in it, for whom it stays as it is. */
+/* Its queue grows no more (clients' SYNs are dropped, and come again in a second), so that workers can empty it, and no
+ * connection is reset that had been let in. Should it fail, a few may be. A door in which another master stands stays as
+ * it is. */
+static void shut_door(const struct master *m, enum board_listener which, int fd)
+{
+	bool shared = atomic_load(&m->board.head->shared) >> which & 1;
+
+	if (fd >= 0 && !shared && listen(fd, 0) != 0)
+		log_line(LOG_DEBUG, "a queue of new connections stays open: %s", strerror(errno));
+}
+
 static void shut(struct master *m)
 {
 	handover_stop(m);
 	atomic_store(&m->board.head->draining, 1);
-	/* The queue grows no more (clients' SYNs are dropped, and come again in a second), so that workers can empty
-	 * it, and no connection is reset that had been let in. Should it fail, a few may be. */
-	if (!atomic_load(&m->board.head->shared) &&
-	    (listen(m->listener, 0) != 0 || (m->ops_listener >= 0 && listen(m->ops_listener, 0) != 0)))
-		log_line(LOG_DEBUG, "the queue of new connections stays open: %s", strerror(errno));
+	shut_door(m, BOARD_SERVICE, m->listener);
+	shut_door(m, BOARD_OPERATIONS, m->ops_listener);
 	workers_stop(&m->workers);
 }
 

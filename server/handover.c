@@ -28,7 +28,8 @@ static void give_up(struct master *m, const struct fault *why)
 
 void handover_start(struct master *m)
 {
-	const int listeners[] = {m->listener, m->ops_listener};
+	const int listeners[BOARD_LISTENERS] = {[BOARD_SERVICE] = m->listener, [BOARD_OPERATIONS] = m->ops_listener};
+	unsigned count = m->ops_listener >= 0 ? 2 : 1;
 	uint32_t ms = m->settings->upgrade_timeout_ms;
 	struct fault why = {""};
 
@@ -36,8 +37,8 @@ void handover_start(struct master *m)
 		log_line(LOG_ERROR, "SIGUSR2: no upgrade: %s", why.text);
 		return;
 	}
-	atomic_store(&m->board.head->shared, 1);
-	if (!pidfile_aside(&m->pidfile, &why) || !upgrade_start(listeners, m->ops_listener >= 0 ? 2 : 1, ms, &why)) {
+	atomic_store(&m->board.head->shared, (UINT32_C(1) << count) - 1);
+	if (!pidfile_aside(&m->pidfile, &why) || !upgrade_start(listeners, count, ms, &why)) {
 		give_up(m, &why);
 		return;
 	}
@@ -76,15 +77,15 @@ static void look_back(struct master *m)
 bool handover_look(struct master *m)
 {
 	pid_t successor = upgrade_successor();
-	enum upgrade_is how = upgrade_look();
+	uint32_t kept = 0;
+	enum upgrade_is how = upgrade_look(&kept);
 
 	look_back(m);
 	if (how == UPGRADE_LATE)
 		log_line(LOG_WARN, "process %d does not serve in time and is killed", (int)successor);
-	if (how != UPGRADE_SERVES && how != UPGRADE_SERVES_ELSEWHERE)
+	if (how != UPGRADE_SERVES)
 		return false;
-	if (how == UPGRADE_SERVES_ELSEWHERE)
-		atomic_store(&m->board.head->shared, 0);
+	atomic_store(&m->board.head->shared, kept);	/* the others are this master's alone, and end with it */
 	log_line(LOG_INFO, "process %d serves now", (int)successor);
 	notify_successor(successor, "serving; taken over from process %d", (int)getpid());
 	return true;

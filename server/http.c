@@ -216,17 +216,15 @@ size_t answer_length(const struct answer *a)
 	return a->borrowed.at ? a->borrowed.len : a->body_len;
 }
 
-/* "HTTP/1.1 200 OK\r\n" for every status Akin or the HTTP library gives. */
+/* "HTTP/1.1 200 OK\r\n" for every status Akin gives. */
 static const char *status_line(int status)
 {
 	switch (status) {
 #define S(code, reason) case code: return "HTTP/1.1 " #code " " reason "\r\n";
 	S(200, "OK") S(304, "Not Modified") S(307, "Temporary Redirect")
 	S(400, "Bad Request") S(401, "Unauthorized") S(403, "Forbidden") S(404, "Not Found") S(405, "Method Not Allowed")
-	S(406, "Not Acceptable") S(408, "Request Timeout") S(411, "Length Required")
-	S(413, "Content Too Large") S(414, "URI Too Long") S(415, "Unsupported Media Type")
-	S(417, "Expectation Failed") S(422, "Unprocessable Entity") S(426, "Upgrade Required")
-	S(429, "Too Many Requests") S(431, "Request Header Fields Too Large")
+	S(406, "Not Acceptable") S(408, "Request Timeout") S(413, "Content Too Large") S(414, "URI Too Long")
+	S(417, "Expectation Failed") S(422, "Unprocessable Entity") S(431, "Request Header Fields Too Large")
 	S(500, "Internal Server Error") S(501, "Not Implemented") S(503, "Service Unavailable")
 	S(505, "HTTP Version Not Supported")
 #undef S

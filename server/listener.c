@@ -21,7 +21,9 @@
  *    recv() that civetweb calls, give the whole of a request, and of an answer, its deadline.
  * 6. Two listeners. Operations may have a socket of their own, and then have a civetweb of their own, with threads that
  *    nobody else can take. What is said here of a listener goes for each.
- * 7. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
+ * 7. Stacks. civetweb gives its threads 100 KB each, whatever the process would have (USE_STACK_SIZE, as it is built).
+ *    It takes 20 of them itself; what needs much room has it elsewhere.
+ * 8. Stopping. mg_stop() takes two seconds and drops what is queued. It is never called: the listener is replaced by
  *    a descriptor that is never readable, connections are closed with their next answer, and the process exits. */
 #include "listener.h"
 
@@ -49,10 +51,7 @@
 #include "serve.h"
 #include "waiting.h"
 
-#define STACK	    (512 * 1024)	/* a thread's; the system's 8 MB would only swell the books */
 #define START_MS    10000		/* for all threads to come up */
-
-enum { SERVICE, OPERATIONS, LISTENERS };
 
 /* A listening socket with its threads; made by listener_start(), and there until the process ends. */
 struct listener {
@@ -67,7 +66,7 @@ struct listener {
 
 static const struct settings *settings;
 static struct counters *counters;	/* this worker's; NULL: nothing is counted */
-static struct listener listeners[LISTENERS];
+static struct listener listeners[BOARD_LISTENERS];
 static unsigned count;			/* of them */
 static pthread_key_t thread_end;	/* calls on_thread_end() */
 static sem_t up;			/* one for every thread that has started */
@@ -146,7 +145,7 @@ static void take_over_placeholder(const struct mg_context *context, struct liste
 	if (fd >= 0 && dup3(l->inherited, fd, O_CLOEXEC) == fd) {
 		atomic_store(&l->fd, fd);
 		accept_at(&l->door, fd);
-		if (l == &listeners[SERVICE])
+		if (l == &listeners[BOARD_SERVICE])
 			serve_listens(fd);
 	}
 }
@@ -165,7 +164,7 @@ static struct seat *take_seat(struct listener *l)
 	struct seat *seat = &l->seats[atomic_fetch_add(&l->seated, 1)];
 
 	seat->door = &l->door;
-	seat->ops = l == &listeners[OPERATIONS];
+	seat->ops = l == &listeners[BOARD_OPERATIONS];
 	seat->unheard = counters && !seat->ops ? &counters->unheard : NULL;
 	waiting_as(&seat->wait);
 	pthread_setspecific(thread_end, seat);
@@ -212,14 +211,8 @@ static bool all_up(const struct listener *l, unsigned long others, struct fault 
 
 static bool prepare(struct fault *why)
 {
-	pthread_attr_t attributes;
-
-	if (sem_init(&up, 0, 0) != 0 || pthread_key_create(&thread_end, on_thread_end) != 0 || pthread_attr_init(&attributes) != 0)
-		return fault_errno(why, "can't prepare threads");
-	if (pthread_attr_setstacksize(&attributes, STACK) != 0 || pthread_setattr_default_np(&attributes) != 0)
-		log_line(LOG_DEBUG, "threads keep the system's size of stack");
-	pthread_attr_destroy(&attributes);
-	return true;
+	return (sem_init(&up, 0, 0) == 0 && pthread_key_create(&thread_end, on_thread_end) == 0) ||
+	       fault_errno(why, "can't prepare threads");
 }
 
 /* A listener that has no thread yet. */
@@ -242,7 +235,7 @@ static bool open_listener(struct listener *l, int socket, uint32_t threads, cons
 		.number = (uint32_t)(l - listeners),
 		.limit = threads,
 		.max_waiting = settings->max_waiting,
-		.counted = l == &listeners[SERVICE] ? counters : NULL,
+		.counted = l == &listeners[BOARD_SERVICE] ? counters : NULL,
 		.refused = counters,
 		.make_room = make_room,
 		.of = l,
@@ -310,7 +303,7 @@ static bool start(struct listener *l, unsigned long others, struct fault *why)
 
 bool listener_start(const struct settings *s, int socket, int ops_socket, struct board *b, struct fault *why)
 {
-	struct listener *service = &listeners[SERVICE], *operations = &listeners[OPERATIONS];
+	struct listener *service = &listeners[BOARD_SERVICE], *operations = &listeners[BOARD_OPERATIONS];
 
 	settings = s;
 	exchange_open(s, b);
@@ -334,12 +327,12 @@ void listener_drain(void)
 	exchange_drain();
 }
 
-bool listener_backlog(void)
+bool listener_backlog(uint32_t of)
 {
-	struct pollfd p[LISTENERS];
+	struct pollfd p[BOARD_LISTENERS];
 
 	for (unsigned i = 0; i < count; i++)
-		p[i] = (struct pollfd){.fd = atomic_load(&listeners[i].fd), .events = POLLIN};
+		p[i] = (struct pollfd){.fd = of >> i & 1 ? atomic_load(&listeners[i].fd) : -1, .events = POLLIN};
 	if (poll(p, count, 0) <= 0)
 		return false;
 	for (unsigned i = 0; i < count; i++) {
@@ -362,12 +355,12 @@ static void shut(struct listener *l, int never, bool for_all)
 		dup3(never, fd, O_CLOEXEC);
 }
 
-void listener_shut(bool for_all)
+void listener_shut(uint32_t for_all)
 {
 	int never = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	for (unsigned i = 0; i < count; i++)
-		shut(&listeners[i], never, for_all);
+		shut(&listeners[i], never, for_all >> i & 1);
 	if (never >= 0)
 		close(never);
 }

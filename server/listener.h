@@ -16,10 +16,12 @@ bool listener_start(const struct settings *s, int socket, int ops_socket, struct
 
 /* From now on each answer closes its connection. Connections are still taken. */
 void listener_drain(void);
-/* Are there connections that nobody has accepted yet? */
-bool listener_backlog(void);
-/* Take no more connections. for_all: neither will anybody else, so new ones are refused rather than left waiting. */
-void listener_shut(bool for_all);
+/* Are there connections that nobody has accepted yet? of: a bit for each listener that is asked about, 1 << BOARD_SERVICE
+ * and so on. */
+bool listener_backlog(uint32_t of);
+/* Take no more connections. for_all: a bit for each listener where neither will anybody else, so that new ones are refused
+ * rather than left waiting. */
+void listener_shut(uint32_t for_all);
 
 /* What is in hand, for a worker that wants to leave. */
 struct listener_state {

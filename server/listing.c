@@ -4,7 +4,6 @@
  * an object that looks whole. Fails when memory is short or standard output is closed or full. Called by status.c. */
 #include "listing.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 

@@ -10,6 +10,7 @@
 #include "master.h"
 #include "options.h"
 #include "privilege.h"
+#include "standard.h"
 #include "status.h"
 #include "trial.h"
 #include "upgrade.h"
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
 	struct fault why = {""};
 	int status;
 
+	if (!standard_open())
+		return 1;
 	upgrade_remember(argv);
 	if (!options_parse(&options, argc, argv, &status))	/* it has said what there was to say */
 		return status;

@@ -15,6 +15,7 @@ struct master {
 	struct reload reload;		/* what is served, and how that changes */
 	int listener;			/* -1: closed */
 	int ops_listener;		/* -1: none, or closed */
+	uint32_t handed;		/* a bit for each of them that a predecessor has handed over: see board.h */
 	char where[BIND_WHERE];
 	char ops_where[BIND_WHERE];	/* "": none */
 	struct workers workers;

@@ -5,7 +5,6 @@
  * model and keys, is read after it. */
 #include "master.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -40,10 +39,12 @@ static bool open_memory(struct master *m, struct fault *why)
 	if (!board_create(&m->board, m->settings->workers, counters_size(), why) ||
 	    !keys_open(m->settings, &m->board, why))
 		return false;
+	memcpy(m->board.head->where, m->where, sizeof m->where);
+	memcpy(m->board.head->ops_where, m->ops_where, sizeof m->ops_where);
 	snprintf(m->board.head->release, sizeof m->board.head->release, "%s", AKIN_VERSION);
 	m->board.head->counting = m->settings->metrics == METRICS_ON;
 	atomic_store(&m->board.head->predecessor, upgrade_predecessor());
-	atomic_store(&m->board.head->shared, upgrade_predecessor() != 0);
+	atomic_store(&m->board.head->shared, upgrade_predecessor() ? m->handed : 0);
 	return reload_open(&m->reload, m->settings, &m->board, &m->workers, why);
 }
 
@@ -56,12 +57,14 @@ static bool give_up_root(struct fault *why)
 }
 
 /* The socket that was handed over for this place, or a new one; -1: *why not. */
-static int open_door(const struct endpoint *e, const struct settings *s, char where[BIND_WHERE], struct fault *why)
+static int open_door(struct master *m, enum board_listener which, const struct endpoint *e, char where[BIND_WHERE],
+		     struct fault *why)
 {
-	int fd = upgrade_listener(e, s, where);
+	int fd = upgrade_listener(e, m->settings, where);
 
 	if (fd < 0)
-		return bind_listener(e, s, where, why);
+		return bind_listener(e, m->settings, where, why);
+	m->handed |= UINT32_C(1) << which;
 	log_line(LOG_INFO, "the socket of %s was handed over by process %d", where, (int)getppid());
 	return fd;
 }
@@ -72,11 +75,11 @@ static bool open_doors(struct master *m, struct fault *why)
 	struct endpoint e;
 
 	endpoint_of_service(&e, m->settings);
-	m->listener = open_door(&e, m->settings, m->where, why);
+	m->listener = open_door(m, BOARD_SERVICE, &e, m->where, why);
 	bool wanted = endpoint_of_operations(&e, m->settings);
 
 	if (wanted && m->listener >= 0)
-		m->ops_listener = open_door(&e, m->settings, m->ops_where, why);
+		m->ops_listener = open_door(m, BOARD_OPERATIONS, &e, m->ops_where, why);
 	upgrade_unused();
 	return m->listener >= 0 && (!wanted || m->ops_listener >= 0);
 }
@@ -96,10 +99,6 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 		check_files(s);
 	}
 	ok = ok && open_doors(m, why) && give_up_root(why) && open_memory(m, why);
-	if (ok) {
-		memcpy(m->board.head->where, m->where, sizeof m->where);
-		memcpy(m->board.head->ops_where, m->ops_where, sizeof m->ops_where);
-	}
 	if (!ok || !workers_open(&m->workers, s, &m->board, m->listener, m->ops_listener, why)) {
 		master_close(m);
 		return false;

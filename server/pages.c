@@ -14,7 +14,7 @@ void page_readyz(struct answer *a, const struct board *b, const struct packed *p
 			atomic_load_explicit(&own->state, memory_order_relaxed) == WORKER_DRAINING;
 
 	/* While another master takes over, the service is ready, whoever of the two is asked. */
-	draining = draining && !atomic_load_explicit(&b->head->shared, memory_order_relaxed);
+	draining = draining && !(atomic_load_explicit(&b->head->shared, memory_order_relaxed) >> BOARD_SERVICE & 1);
 
 	if (!p || draining) {
 		a->status = 503;

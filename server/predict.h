@@ -2,7 +2,6 @@
 #ifndef AKIN_PREDICT_H
 #define AKIN_PREDICT_H
 
-#include "router.h"
 #include "serve.h"
 
 /* Answer into t->answer from model p. kind: AXIS_CUSTOMER for a user, AXIS_ITEM for an item. */

@@ -7,14 +7,14 @@
  * were a thread, which would forbid the master to fork as it does, and looking after workers between the phases of a load,
  * of which one alone takes seconds for such a model.
  *
- * The loader leaves its result in a page that both have, and a segment that nobody knows of; the master publishes it. If
- * it dies before, or is killed (its master's death does that, too), there is no result, and the segment is removed.
+ * The loader leaves its result in a page that both have and workers have not, and a segment that nobody knows of; the
+ * master publishes it. If it dies before, or is killed (its master's death does that, too), there is no result, and the
+ * segment is removed.
  *
  * A load that found too little memory while a generation is kept for a rollback is tried once more without that, if that
  * may help: to be up to date matters more. A reload that fails changes nothing else but the figures. */
 #include "reload.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -74,8 +74,8 @@ bool reload_open(struct reload *r, const struct settings *s, struct board *b, st
 
 	*r = (struct reload){.settings = s, .board = b, .workers = w, .began = clock_ns()};
 	r->load = mmap(NULL, sizeof *r->load, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (r->load == MAP_FAILED) {
-		r->load = NULL;
+	if (r->load == MAP_FAILED || madvise(r->load, sizeof *r->load, MADV_DONTFORK) != 0) {
+		r->load = r->load == MAP_FAILED ? NULL : r->load;
 		return fault_errno(why, "no memory to share with a loader");
 	}
 	if (generation_build(b, s->model, NULL, &made, why) != RELOAD_OK || !generation_publish(b, &made, why))
@@ -99,6 +99,7 @@ static _Noreturn void be_loader(const struct reload *r, pid_t master, bool gated
 	child_become("loader");
 	setpriority(PRIO_PROCESS, 0, GIVE_WAY);
 	workers_part(r->workers);
+	board_watch(r->board);
 	l->result = generation_build(r->board, r->settings->model, gated ? r->settings : NULL, &l->made, &l->why);
 	if (!process_cpu((int32_t)getpid(), &l->cpu))
 		l->cpu = 0;
@@ -126,10 +127,13 @@ static void start(struct reload *r, enum reload_kind kind)
 
 	r->began = clock_ns();
 	memset(r->load, 0, sizeof *r->load);
+	generation_abandon(r->board);	/* one that outlived its farewell may have left it */
+	madvise(r->load, sizeof *r->load, MADV_DOFORK);	/* workers are not to have it: it is to be written */
 	pid_t pid = fork();
 
 	if (pid == 0)
 		be_loader(r, master, gated);
+	madvise(r->load, sizeof *r->load, MADV_DONTFORK);
 	if (pid < 0) {
 		fault_errno(&why, "no process to load the model");
 		fail(r, RELOAD_NO_MEMORY, why.text);

@@ -1,6 +1,6 @@
 /* scrape.c - /metrics, negotiated.
  *
- * Called by serve.c. A page is some 50 KB long and compressing it takes 160 KB more, while other answers have hundreds
+ * Called by serve.c. A page is some 50 KB long, adding up for it takes 40 KB and compressing it 160 KB more, while other answers have hundreds
  * of bytes; and scrapes come one at a time, but each on a connection, and so a thread, of its own. So that not every
  * thread ends up with that memory, a process keeps it once: a scrape takes it, leaving none, and the next one at the
  * same time makes its own, which is freed when there are two. Fails as answers do, when memory is short. */
@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gzip.h"
 #include "negotiate.h"
@@ -15,6 +16,7 @@
 #define VARY "Vary: Accept, Accept-Encoding\r\n"
 
 struct scrape {
+	struct counters sum;		/* the first, since it wants a multiple of 64 */
 	struct answer page;		/* its body only */
 	struct gzip gzip;
 };
@@ -25,7 +27,12 @@ static struct scrape *take(void)
 {
 	struct scrape *s = atomic_exchange(&kept, NULL);
 
-	return s ? s : calloc(1, sizeof *s);
+	if (s)
+		return s;
+	s = aligned_alloc(_Alignof(struct scrape), sizeof *s);
+	if (s)
+		memset(s, 0, sizeof *s);
+	return s;
 }
 
 static void give(struct scrape *s)
@@ -55,7 +62,7 @@ struct scrape *scrape_answer(struct answer *a, struct exposition *e, const struc
 	a->content_type = e->openmetrics ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
 	a->extra = VARY;
 	answer_reset(&s->page);
-	exposition_write(e, append, &s->page);
+	exposition_write(e, &s->sum, append, &s->page);
 	if (!negotiate_gzip(q->header(q, "Accept-Encoding")) || !gzip_body(&s->gzip, &s->page, a)) {
 		answer_swap(a, &s->page);
 		return s;

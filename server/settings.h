@@ -34,8 +34,8 @@ struct settings {
 	char address[64];		/* IPv4 or IPv6 literal */
 	uint32_t port;			/* 0: any free one, told in the log */
 	uint32_t backlog;
-	uint32_t defer_accept_s;	/* how long the kernel keeps connections that say nothing; 0: not at all */
 	uint32_t max_waiting;		/* connections without a thread; those beyond are told 503 */
+	uint32_t defer_accept_s;	/* how long the kernel keeps connections that say nothing; 0: not at all */
 	char ops_listen[72];		/* ADDRESS:PORT; "": none */
 	/* for whom */
 	char allow[1024];		/* networks; "": everybody */

@@ -25,6 +25,8 @@ void signals_block(void)
 
 	all_signals(&signals);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
+	/* That it is ignored is inherited, too, and then the kernel reaps children and tells nobody. */
+	signal(SIGCHLD, SIG_DFL);
 }
 
 int signals_next(int64_t ms)

@@ -1,6 +1,6 @@
 /* upgrade.c - both ends of handing over: starting a successor, and being one.
  *
- * Called by main.c first of all, and by handover.c and its neighbours, in the master's only thread. The child between fork()
+ * Called by main.c at its beginning, and by handover.c and its neighbours, in the master's only thread. The child between fork()
  * and exec() is a copy of a process with one thread, so it may do as it likes. All descriptors of a master are closed by
  * exec() but those that are handed over, and its signals stay blocked, so that one that comes early is not lost.
  *
@@ -36,7 +36,7 @@
 
 struct message {		/* through the pipe; so short that it comes whole */
 	char kind;		/* 'S': it serves; 'X': it can't be executed */
-	int value;		/* sockets that it does not use; the error */
+	uint32_t value;		/* the sockets that it uses, as bits; the error */
 };
 
 static char program[PATH_MAX];	/* absolute, links not followed; "": it can't be told */
@@ -45,7 +45,7 @@ static char **arguments;
 static struct {			/* this one's predecessor */
 	pid_t pid;		/* 0: none, or gone */
 	int tell;		/* -1: told */
-	int unused;		/* sockets that have not been taken */
+	uint32_t used;		/* a bit for each socket that has been taken */
 	int listener[MOST];	/* -1: taken, or none */
 	char bad[160];		/* what was handed over and is of no use; "": nothing */
 } old = {.tell = -1, .listener = {-1, -1, -1, -1}};
@@ -155,6 +155,19 @@ void upgrade_remember(char **argv)
 	unsetenv(PREDECESSOR);
 }
 
+static void hang_up(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void upgrade_part(void)
+{
+	hang_up(&old.tell);
+	hang_up(&next.hear);
+}
+
 /* As a successor */
 
 pid_t upgrade_predecessor(void) { return old.pid > 1 && getppid() == old.pid ? old.pid : 0; }
@@ -167,6 +180,7 @@ int upgrade_listener(const struct endpoint *e, const struct settings *s, char wh
 		if (fd < 0 || !bind_adopt(fd, e, s, where))
 			continue;
 		old.listener[i] = -1;
+		old.used |= UINT32_C(1) << i;
 		return fd;
 	}
 	return -1;
@@ -183,20 +197,18 @@ void upgrade_unused(void)
 		log_line(LOG_INFO, "the settings name another address than before: a socket that was handed over is closed");
 		close(old.listener[i]);
 		old.listener[i] = -1;
-		old.unused++;
 	}
 }
 
 void upgrade_serves(void)
 {
-	struct message m = {.kind = 'S', .value = old.unused};
+	struct message m = {.kind = 'S', .value = old.used};
 
 	if (old.tell < 0)
 		return;
 	if (write(old.tell, &m, sizeof m) != (ssize_t)sizeof m)
 		log_line(LOG_INFO, "there is no master any more to be told that this one serves");
-	close(old.tell);
-	old.tell = -1;
+	hang_up(&old.tell);
 }
 
 /* Of a master that was killed: unlike its shared memory it has its own name, which is not looked for at a start. */
@@ -270,7 +282,7 @@ bool upgrade_start(const int *listeners, unsigned count, uint32_t timeout_ms, st
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		struct message m = {.kind = 'X', .value = become(self, listeners, count, pipe[1])};
+		struct message m = {.kind = 'X', .value = (uint32_t)become(self, listeners, count, pipe[1])};
 
 		if (write(pipe[1], &m, sizeof m) != (ssize_t)sizeof m)
 			_exit(126);
@@ -298,21 +310,21 @@ static struct message listen_to_it(void)
 	if (read(next.hear, &m, sizeof m) != (ssize_t)sizeof m)
 		m = (struct message){.kind = 0};
 	if (m.kind == 'X')
-		next.error = m.value;
+		next.error = (int)m.value;
 	return m;
 }
 
-enum upgrade_is upgrade_look(void)
+enum upgrade_is upgrade_look(uint32_t *kept)
 {
 	if (!next.pid)
 		return UPGRADE_NONE;
 	struct message m = listen_to_it();
 
 	if (!next.late && m.kind == 'S') {
-		close(next.hear);
-		next.hear = -1;
+		hang_up(&next.hear);
 		next.pid = 0;
-		return m.value == 0 ? UPGRADE_SERVES : UPGRADE_SERVES_ELSEWHERE;
+		*kept = m.value;
+		return UPGRADE_SERVES;
 	}
 	if (next.late || clock_ms() < next.deadline)
 		return UPGRADE_WAITS;
@@ -343,8 +355,7 @@ void upgrade_ended(int status, struct fault *why)
 	} else {
 		fault_set(why, "process %d ended with status %d before it served", (int)next.pid, WEXITSTATUS(status));
 	}
-	close(next.hear);
-	next.hear = -1;
+	hang_up(&next.hear);
 	next.pid = 0;
 	segment_sweep();	/* what it may have left */
 }

@@ -20,9 +20,12 @@
 
 #include "bind.h"
 
-/* main()'s first call: keep how this program was started, and take what a predecessor has handed over. argv is
+/* One of main()'s first calls: keep how this program was started, and take what a predecessor has handed over. argv is
  * borrowed for good. Nothing is said yet, for there is no log. */
 void upgrade_remember(char **argv);
+
+/* In a child of the master: let go of the pipes between the masters. */
+void upgrade_part(void);
 
 /* As a successor */
 
@@ -43,7 +46,6 @@ enum upgrade_is {
 	UPGRADE_NONE,
 	UPGRADE_WAITS,
 	UPGRADE_SERVES,
-	UPGRADE_SERVES_ELSEWHERE,	/* and does not use all of the sockets that it was given */
 	UPGRADE_LATE,
 };
 
@@ -52,8 +54,9 @@ bool upgrade_allowed(struct fault *why);
 
 /* Start the successor, when that is allowed. False: *why, and nothing has changed. */
 bool upgrade_start(const int *listeners, unsigned count, uint32_t timeout_ms, struct fault *why);
-/* How far is it? SERVES and LATE are told once; after LATE it has been killed, and its end is to be waited for. */
-enum upgrade_is upgrade_look(void);
+/* How far is it? SERVES and LATE are told once; after LATE it has been killed, and its end is to be waited for. With SERVES
+ * *kept becomes which of the sockets it uses: a bit for each, by its place among those of upgrade_start(). */
+enum upgrade_is upgrade_look(uint32_t *kept);
 /* The successor's process id; 0: there is none under way, or it serves. */
 pid_t upgrade_successor(void);
 /* End it, and not gently. */

@@ -7,7 +7,6 @@
  * orphaned (it drains, for LAST_MS), or by a fault at its start, which is logged. */
 #include "worker.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -183,8 +182,8 @@ static bool wait_for_events(const struct worker_start *w, int signals)
  * itself, from the moment it is one. alone: the master goes on, and other workers with it. */
 static void drain(const struct worker_start *w, bool alone)
 {
-	/* Another master's workers listen there, too: what waits is theirs, and there is time for clients that are quiet. */
-	bool shared = atomic_load(&w->board->head->shared);
+	/* Where another master's workers listen, too, what waits is theirs; and there is time for clients that are quiet. */
+	uint32_t shared = atomic_load(&w->board->head->shared);
 	int64_t quiet = shared && w->settings->keep_alive_ms > QUIET_MS ? w->settings->keep_alive_ms : QUIET_MS;
 	struct pollfd lifeline = {.fd = w->lifeline, .events = POLLIN};
 	int64_t began = clock_ms(), now = began, quiet_since = began, orphan_since = INT64_MAX - LAST_MS;
@@ -192,9 +191,9 @@ static void drain(const struct worker_start *w, bool alone)
 
 	set_state(w->board, WORKER_DRAINING);
 	listener_drain();
-	for (; !shared && listener_backlog() && now - began < BACKLOG_MS; now = clock_ms())
+	for (; listener_backlog(~shared) && now - began < BACKLOG_MS; now = clock_ms())
 		poll(NULL, 0, 1);
-	listener_shut(!alone && !shared);
+	listener_shut(alone ? 0 : ~shared);
 	for (;; now = clock_ms()) {
 		struct listener_state l = listener_look();
 

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,7 +56,10 @@ void workers_close(struct workers *w)
 void workers_part(struct workers *w)
 {
 	close(w->lifeline[1]);
-	w->lifeline[1] = -1;
+	close(w->listener);
+	if (w->ops_listener >= 0)
+		close(w->ops_listener);
+	w->lifeline[1] = w->listener = w->ops_listener = -1;
 }
 
 /* When the next one in this post may start. early: the last one's life was too short. */

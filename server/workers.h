@@ -34,7 +34,8 @@ struct workers {
 bool workers_open(struct workers *w, const struct settings *s, struct board *b, int listener, int ops_listener,
 		  struct fault *why);
 void workers_close(struct workers *w);
-/* In a child of the master that is no worker: let go of what would make the workers believe that the master lives. */
+/* In a child of the master that is no worker: let go of what would make the workers believe that the master lives, and
+ * clients that somebody listens. */
 void workers_part(struct workers *w);
 
 /* Fork what is due. In a child this does not return. */

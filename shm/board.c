@@ -1,8 +1,9 @@
 /* board.c - laying out the board, and who may write where.
  *
- * The master creates it before it forks and writes anywhere. A worker inherits the mapping and takes its own rights
- * away: after board_enter() only the pages of its own slot are writable, so that a stray pointer in one worker can
- * spoil that worker's figures and nothing else. Fails when /dev/shm is full or the kernel refuses a mapping. */
+ * The master creates it before it forks and writes anywhere. A worker inherits the mapping and takes its own rights away:
+ * after board_enter() only the pages of its own slot are writable, so that a stray pointer in one worker can spoil that
+ * worker's figures and nothing else. A loader, which reads what others have written, has no such pages (board_watch()).
+ * Fails when /dev/shm is full or the kernel refuses a mapping. */
 #include "board.h"
 
 #include <stdio.h>
@@ -37,7 +38,6 @@ bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct 
 	if (!segment_own(&b->segment, token, head_size + slots * slot_size, why))
 		return false;
 	b->head = (struct board_head *)(void *)b->segment.at;
-	memcpy(b->head->magic, BOARD_MAGIC, sizeof b->head->magic);
 	memcpy(b->head->token, token, sizeof token);
 	b->head->version = BOARD_VERSION;
 	b->head->slots = slots;
@@ -47,6 +47,8 @@ bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct 
 	b->head->started = (int64_t)time(NULL);
 	b->head->master_pid = (int32_t)getpid();
 	atomic_store(&b->head->last_reload_ok, 1);
+	atomic_thread_fence(memory_order_release);
+	memcpy(b->head->magic, BOARD_MAGIC, sizeof b->head->magic);	/* last: see find.c */
 	return true;
 }
 
@@ -64,6 +66,8 @@ bool board_enter(struct board *b, uint32_t i, struct fault *why)
 	b->own_index = i;
 	return true;
 }
+
+void board_watch(struct board *b) { (void)mprotect(b->segment.at, b->segment.mapped, PROT_READ); }
 
 void board_drop_previous(struct board *b)
 {

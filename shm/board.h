@@ -17,7 +17,7 @@
 #include "segment.h"
 
 #define BOARD_MAGIC	"AKINBORD"
-#define BOARD_VERSION	5
+#define BOARD_VERSION	6
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
 #define BOARD_WHERE	80		/* "[::1]:8000": an address as a URL has it, with its port */
@@ -26,6 +26,8 @@
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a locked atomic keeps its lock in one process");
 
+/* Listeners, by number: as a bit, 1 << BOARD_SERVICE. */
+enum board_listener { BOARD_SERVICE, BOARD_OPERATIONS, BOARD_LISTENERS };
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING };
 /* exit() | died of a signal | of SIGKILL | of its master's, who had no sign of life of it */
 enum worker_end { END_EXIT, END_SIGNAL, END_KILLED, END_HUNG, ENDS };
@@ -56,7 +58,7 @@ struct board_head {
 	_Atomic uint64_t unanswered;		/* master; requests that were in the hands of a worker that died */
 	_Atomic uint64_t loader_cpu;		/* master; nanoseconds that its loaders have used */
 	_Atomic uint64_t proportional;		/* master; bytes, its own share of memory; 0: not known */
-	_Atomic uint32_t shared;		/* master; 1 while another master has the listening sockets, too */
+	_Atomic uint32_t shared;		/* master; a bit for each listener that another master has, too */
 	_Atomic uint64_t upgrade_failures;	/* master; successors that were started and did not get to serve */
 	_Atomic uint32_t reason_turn;		/* master; odd while it writes the text below: see board_reason() */
 	char last_reload_reason[BOARD_REASON];	/* master; why the last reload failed; "": it did not */
@@ -65,7 +67,7 @@ struct board_head {
 	uint32_t counters_size;			/* master; of each slot's, as that version lays them out */
 	_Atomic int32_t predecessor;		/* master; the one that has started it, to take its place; 0: none */
 	uint32_t counting;			/* master; 1 when requests are counted (the setting metrics) */
-	char where[BOARD_WHERE];		/* master, before the first fork; what is listened on; "": nothing yet */
+	char where[BOARD_WHERE];		/* master, before its first load; what is listened on; "": not told yet */
 	char ops_where[BOARD_WHERE];		/* master, the same; the operations listener; "": there is none */
 };
 
@@ -96,6 +98,8 @@ struct board {
 bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct fault *why);
 /* A worker's call, right after the fork: the whole board becomes read-only but for slot i. */
 bool board_enter(struct board *b, uint32_t i, struct fault *why);
+/* A loader's, right after the fork: the whole board becomes read-only, as far as the kernel allows. */
+void board_watch(struct board *b);
 /* Unmap; the name stays. */
 void board_close(struct board *b);
 /* Master only: remove the name and unmap. Call it last, when the models' names are gone. */

@@ -54,17 +54,25 @@ static bool replaced(const struct board_seen *seen, unsigned n, unsigned i)
 	return false;
 }
 
+/* Its magic is written last. */
+static bool made(const struct board *b)
+{
+	bool is = b->segment.size >= offsetof(struct board_head, slots) &&
+		  memcmp(b->head->magic, BOARD_MAGIC, sizeof b->head->magic) == 0;
+
+	atomic_thread_fence(memory_order_acquire);
+	return is;
+}
+
 static bool readable(const struct board *b, struct fault *why)
 {
 	const struct board_head *h = b->head;
 	size_t size = b->segment.size;
 
-	if (size < sizeof *h || memcmp(h->magic, BOARD_MAGIC, sizeof h->magic) != 0)
-		return fault_set(why, "shared memory %s is no board yet", b->segment.name);
 	if (h->version != BOARD_VERSION)
 		return fault_set(why, "shared memory %s has layout %u, this program reads %u: the server is of another "
 				 "version", b->segment.name, h->version, BOARD_VERSION);
-	if (h->slots < 1 || h->slots > BOARD_MAX_SLOTS || h->slots_offset > size ||
+	if (size < sizeof *h || h->slots < 1 || h->slots > BOARD_MAX_SLOTS || h->slots_offset > size ||
 	    h->slot_size > (size - h->slots_offset) / h->slots)
 		return fault_set(why, "shared memory %s: %u slots of %llu bytes do not fit into %zu", b->segment.name,
 				 h->slots, (unsigned long long)h->slot_size, size);
@@ -81,10 +89,11 @@ static enum find open_board(struct board *b, const struct board_seen *s, struct 
 	if (!segment_open(&b->segment, name, why))
 		return errno == ENOENT ? FIND_NONE : FIND_UNCLEAR;
 	b->head = (struct board_head *)(void *)b->segment.at;
-	if (readable(b, why))
-		return FIND_ONE;
-	board_close(b);
-	return FIND_UNCLEAR;
+	enum find found = !made(b) ? FIND_NONE : readable(b, why) ? FIND_ONE : FIND_UNCLEAR;
+
+	if (found != FIND_ONE)
+		board_close(b);
+	return found;
 }
 
 /* The living ones, first in `seen`; with pid only the one of that master. */

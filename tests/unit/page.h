@@ -24,8 +24,10 @@ static void append(void *of, const char *bytes, size_t len)
 
 static inline void write_as(const struct exposition *e)
 {
+	static struct counters sum;
+
 	page_len = 0;
-	exposition_write(e, append, page);
+	exposition_write(e, &sum, append, page);
 }
 
 static inline void write_page(const struct board *b, const struct packed *p)
