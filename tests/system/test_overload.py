@@ -72,22 +72,26 @@ def halt(pid):
 
 def fill(server, ops, count, closing):
     """Take every thread of the service, for as long as the clients live. While a worker is late, the other one closes a
-    connection with an answer, and another client has to take its place."""
+    connection with an answer, and another client has to take its place, but only when there is a thread for it: of one
+    that waits, the next answer closes another connection, whose thread is not busy for as long as it lingers."""
     stuck = [closing(crowd.Stuck(server.port)) for _ in range(count)]
     last, since = None, time.monotonic()
 
     def look():
         nonlocal last, since
-        now = ops.metric("akin_threads_busy"), ops.metric("http_requests_total", handler="/openapi.json")
+        now = [ops.metric(f"akin_{name}") for name in ("threads_busy", "connections_active", "connections_waiting")]
+        now.append(ops.metric("http_requests_total", handler="/openapi.json"))
         if now != last:
             last, since = now, time.monotonic()
         if time.monotonic() < since + 0.4:
             return False
-        if now[0] < count:
+        busy, active, waiting, _ = now
+        if active + waiting < count:
             stuck.append(closing(crowd.Stuck(server.port)))
-        return now[0] == count
+            last = None
+        return busy == count
 
-    until(look, "every thread to be stuck")
+    until(look, lambda: f"every thread to be stuck: {last}")
     return stuck
 
 
