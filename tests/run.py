@@ -22,7 +22,7 @@ ONCE = ("operator", "container")        # a second build would tell nothing new;
 # A sanitizer's finding must end the program that has it, and no program may look healthy after one.
 SANITIZER = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_leaks=1:strict_string_checks=1",
              "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
-             "TSAN_OPTIONS": "halt_on_error=1:exitcode=99"}
+             "TSAN_OPTIONS": "halt_on_error=1:exitcode=99:atexit_sleep_ms=100"}     # a second more would outlast drains
 
 
 def finish(program):

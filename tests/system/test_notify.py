@@ -85,7 +85,8 @@ def test_a_life(start, small, supervisor):
 def test_not_ready_before_all_workers_are(start, small, supervisor):
     """One worker of three is stopped in its first moments."""
     for _ in range(5):
-        server = start(small(ROWS), workers=3, threads=1024, wait=False, env={"NOTIFY_SOCKET": supervisor.name})
+        server = start(small(ROWS), workers=3, threads=1024, wait=False, env={"NOTIFY_SOCKET": supervisor.name},
+                       worker_hung_ms=1000 * harness.PATIENCE)      # so many threads take a while to start
         stopped = until(lambda: stopped_early(server) or supervisor.keys(), "a worker that is starting")
         if supervisor.keys() == []:
             break

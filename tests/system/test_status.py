@@ -238,7 +238,7 @@ ALONE = ["unshare", "-m", "--propagation", "unchanged", "sh", "-c",
 def test_without_a_pid_file(start, small, tmp_path):
     """The only one, none, and several: in a /dev/shm of their own, for on this machine others may run."""
     server = start(small(ROWS), workers=1, wrapper=ALONE)
-    inside = ["nsenter", "-m", f"--wdns={tmp_path}", "-t", str(server.pid)]
+    inside = ["nsenter", "-m", "-r", f"--wdns={tmp_path}", "-t", str(server.pid)]
     status, out, err = run(tmp_path, "--status", wrapper=inside)
     assert (status, err) == (0, "") and f"pid {server.pid}\n" in out and "waiting 0\n" in out
     second = start(small(ROWS), workers=1, wrapper=inside)

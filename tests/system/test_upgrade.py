@@ -283,8 +283,8 @@ def test_status_without_a_pid_file_tells_of_the_successor(launch, model):
     server.send(signal.SIGUSR2)
     until(lambda: "serves now" in server.logged(), "the new master")
     follow(server, holder(server))
-    done = subprocess.run(["nsenter", "-m", f"--wdns={server.folder}", "-t", str(server.pid), harness.BUILD / "akin-server", "-c",
-                           server.conf(), "--status"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=harness.environment())
+    done = subprocess.run(["nsenter", "-m", "-r", f"--wdns={server.folder}", "-t", str(server.pid), harness.BUILD / "akin-server",
+                           "-c", server.conf(), "--status"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=harness.environment())
     assert alive(old) and f"pid {server.pid}\n" in done.stdout.decode(), done.stdout
     os.kill(old, signal.SIGKILL)
     reader.close()
