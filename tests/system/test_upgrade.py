@@ -159,7 +159,8 @@ def files(pid):
 
 def test_an_answer_in_hand_is_finished_and_the_next_upgrade_waits(launch, model):
     """And a connection that is idle may be quiet for as long as ever."""
-    server = launch(model, max_n=10000, request_timeout_ms=600000, drain_timeout_ms=600000)
+    server = launch(model, max_n=10000, request_timeout_ms=600000, drain_timeout_ms=600000,
+                    keep_alive_ms=1000 * harness.PATIENCE)      # the new master needs a while to load
     old, reader, idle = server.pid, SlowReader(server), server.client()
     until_stuck(server)
     assert idle.get("/healthz").status == 200
