@@ -4,9 +4,9 @@
 usage: run.py [--unit] [--system] [--operator] [--container] BUILD... [-- PYTEST-ARGUMENT...]
 
 Unit tests are the programs BUILD/unit/test_*; system tests are tests/system under pytest, told by AKIN_BUILD which
-programs to start; pytest's arguments may name some of their files. Operator tests (tests/operator) and container tests (tests/container) are run once, on the first
-build. The last line, "N passed, N failed", counts all; the exit status is 0 only when nothing failed and something
-passed.
+programs to start; pytest's arguments may name some of their files. Operator tests (tests/operator) and container tests
+(tests/container) are run once, on the first build. The last line, "N passed, N failed", counts all; the exit status is 0
+only when nothing failed and something passed.
 """
 import os
 import pathlib
@@ -66,7 +66,7 @@ def system(build, folder, arguments):
     report = build / f"{folder}.xml"
     report.unlink(missing_ok=True)
     wrapper = [TOP / "tests/container/rooted"] if folder in ONCE else []
-    named = any((TOP / a.partition("::")[0]).exists() for a in arguments if not a.startswith("-"))
+    named = any(re.search(r"\.py(::|$)", a) for a in arguments)
     subprocess.run([*wrapper, sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider",
                     f"--junitxml={report}", *([] if named else [TOP / "tests" / folder]), *arguments], cwd=TOP,
                    env={**os.environ, **SANITIZER, "AKIN_BUILD": str(build)})
