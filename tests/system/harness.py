@@ -18,6 +18,15 @@ PATIENCE = {"asan": 60, "tsan": 120, "valgrind": 240}.get(BUILD.name, 20)      #
 SHM = pathlib.Path("/dev/shm")
 
 
+def kill(pid, number, of=os.kill):
+    """os.kill, but for 0 and below, which a slot or a pid file may hold for a moment: that would be all of us."""
+    assert pid > 0, f"signal {number} to process {pid}"
+    of(pid, number)
+
+
+os.kill = kill
+
+
 def until(condition, what, seconds=PATIENCE):
     """Wait for condition() to be true and give its value."""
     deadline = time.monotonic() + seconds

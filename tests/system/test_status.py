@@ -165,7 +165,7 @@ def test_waiting_on_ipv6(start, small, tmp_path):
 def test_a_worker_that_died_and_one_that_is_stopping(start, small, tmp_path):
     pid_file = tmp_path / "akin.pid"
     server = start(small(ROWS), pid_file=pid_file, workers=1, drain_timeout_ms=600000)
-    victim = int(told(tmp_path, pid_file)["worker.0.pid"])
+    victim = until(lambda: int(told(tmp_path, pid_file)["worker.0.pid"]), "the worker to be on the board")
     os.kill(victim, signal.SIGKILL)
     until(lambda: told(tmp_path, pid_file)["worker.0.pid"] not in (str(victim), "0"), "a successor")
     after = until(lambda: (t := told(tmp_path, pid_file))["state"] == "serving" and t, "the successor to serve")
@@ -224,8 +224,8 @@ def test_a_board_of_another_layout(start, small, tmp_path):
 def test_a_server_that_counts_nothing(start, small, tmp_path):
     pid_file = tmp_path / "akin.pid"
     start(small(ROWS), workers=1, pid_file=pid_file, metrics="off")
-    found = told(tmp_path, pid_file)
-    assert found["state"] == "serving" and found["workers"] == "1" and found["worker.0.state"] == "serving"
+    found = until(lambda: (t := told(tmp_path, pid_file))["state"] == "serving" and t, "it to serve")
+    assert found["workers"] == "1" and found["worker.0.state"] == "serving"
     assert not [key for key in found if key.startswith(("requests", "latency", "in_progress", "worker.0.requests"))]
 
 
