@@ -201,7 +201,7 @@ BAD = {
 def test_a_bad_program(launch, small, program, how):
     server = launch(small(ROWS), upgrade_timeout_ms=60000 if how not in ("hangs", "has no worker") else 1000)
     spoil, words = BAD[how]
-    segments, workers = server.segments(), known(server)
+    segments, workers = server.segments(), until(lambda: len(found := known(server)) == 2 and found, "two workers")
     spoil(program)
     server.send(signal.SIGUSR2)
     until(lambda: "the upgrade failed" in server.logged(), "the failure to be told")
