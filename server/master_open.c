@@ -36,7 +36,7 @@ static bool open_memory(struct master *m, struct fault *why)
 
 	if (removed)
 		log_line(LOG_INFO, "removed the shared memory of dead masters: %u segments", removed);
-	if (!board_create(&m->board, m->settings->workers, counters_size(), why) ||
+	if (!board_create(&m->board, m->settings->workers, counters_size(), 0, why) ||
 	    !keys_open(m->settings, &m->board, why))
 		return false;
 	memcpy(m->board.head->where, m->where, sizeof m->where);

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../shm/recommend.h"
 #include "query.h"
-#include "recommend.h"
 
 #define LITERAL(s) (s), sizeof(s) - 1
 #define SHOWN_ID   96			/* bytes of an unknown id that the answer repeats, escapes included */

@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 #include "../shm/fault.h"
+#include "../shm/recommend.h"
 
-enum fill { FILL_POPULAR, FILL_RECENT, FILL_NONE };
 enum gate { GATE_ON, GATE_OFF };
 enum gate_older { OLDER_REFUSE, OLDER_TAKE };
 enum metrics { METRICS_ON, METRICS_OFF };

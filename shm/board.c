@@ -24,24 +24,28 @@ static uint8_t *slot_at(const struct board *b, uint32_t i)
 	return b->segment.at + b->head->slots_offset + i * b->head->slot_size;
 }
 
-bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct fault *why)
+bool board_create(struct board *b, uint32_t slots, size_t counters_size, size_t monitored_size, struct fault *why)
 {
 	char token[SEGMENT_TOKEN + 1];
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t head_size = round_up(sizeof(struct board_head), page);
 	size_t slot_size = round_up(counters_offset() + counters_size, page);
 
+	monitored_size = round_up(monitored_size, page);
+
 	memset(b, 0, sizeof *b);
 	b->segment.fd = b->model = b->previous = -1;
 	if (slots < 1 || slots > BOARD_MAX_SLOTS)
 		return fault_set(why, "a board has 1 to %d slots, not %u", BOARD_MAX_SLOTS, slots);
-	if (!segment_own(&b->segment, token, head_size + slots * slot_size, why))
+	if (!segment_own(&b->segment, token, head_size + monitored_size + slots * slot_size, why))
 		return false;
 	b->head = (struct board_head *)(void *)b->segment.at;
 	memcpy(b->head->token, token, sizeof token);
 	b->head->version = BOARD_VERSION;
 	b->head->slots = slots;
-	b->head->slots_offset = head_size;
+	b->head->monitored_offset = head_size;
+	b->head->monitored_size = monitored_size;
+	b->head->slots_offset = head_size + monitored_size;
 	b->head->slot_size = slot_size;
 	b->head->counters_size = (uint32_t)counters_size;
 	b->head->started = (int64_t)time(NULL);
@@ -64,6 +68,16 @@ bool board_enter(struct board *b, uint32_t i, struct fault *why)
 	b->segment.fd = -1;
 	b->own = own;
 	b->own_index = i;
+	return true;
+}
+
+bool board_enter_monitored(struct board *b, struct fault *why)
+{
+	if (mprotect(b->segment.at, b->segment.mapped, PROT_READ) != 0 ||
+	    mprotect(board_monitored(b), b->head->monitored_size, PROT_READ | PROT_WRITE) != 0)
+		return fault_errno(why, "board %s: can't limit the monitor to its pages", b->segment.name);
+	close(b->segment.fd);
+	b->segment.fd = -1;
 	return true;
 }
 
@@ -161,3 +175,5 @@ struct board_slot *board_own(const struct board *b) { return (struct board_slot 
 void *board_own_counters(const struct board *b) { return b->own + counters_offset(); }
 
 void *board_dead_counters(const struct board *b, uint32_t i) { return slot_at(b, i) + counters_offset(); }
+
+void *board_monitored(const struct board *b) { return b->segment.at + b->head->monitored_offset; }

@@ -1,6 +1,7 @@
 /* board.h - the blackboard a master and its workers share: what is served now, who serves it, and their counters.
  *
  *   page 0...      struct board_head        the master writes; workers map it read-only
+ *   then           what the monitor publishes; the monitor alone writes, padded to whole pages
  *   then, a slot:  struct board_slot | counters, padded to whole pages
  *                                           that slot's worker writes; others map it read-only
  *
@@ -17,7 +18,7 @@
 #include "segment.h"
 
 #define BOARD_MAGIC	"AKINBORD"
-#define BOARD_VERSION	6
+#define BOARD_VERSION	7
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
 #define BOARD_WHERE	80		/* "[::1]:8000": an address as a URL has it, with its port */
@@ -41,6 +42,8 @@ struct board_head {
 	uint32_t slots;				/* master */
 	uint64_t slot_size;			/* master; bytes, whole pages */
 	uint64_t slots_offset;			/* master */
+	uint64_t monitored_offset;		/* master */
+	uint64_t monitored_size;		/* master; bytes, whole pages */
 	char token[SEGMENT_TOKEN + 8];		/* master */
 	int64_t started;			/* master; seconds since 1970 */
 	int32_t master_pid;			/* master */
@@ -94,12 +97,15 @@ struct board {
 	uint64_t previous_generation;
 };
 
-/* The master's call, before any fork: a board with slots of counters_size bytes of counters each, zeroed. */
-bool board_create(struct board *b, uint32_t slots, size_t counters_size, struct fault *why);
+/* The master's call, before any fork: a board with slots of counters_size bytes of counters each, and monitored_size bytes
+ * for what the monitor publishes, all zeroed. */
+bool board_create(struct board *b, uint32_t slots, size_t counters_size, size_t monitored_size, struct fault *why);
 /* A worker's call, right after the fork: the whole board becomes read-only but for slot i. */
 bool board_enter(struct board *b, uint32_t i, struct fault *why);
 /* A loader's, right after the fork: the whole board becomes read-only, as far as the kernel allows. */
 void board_watch(struct board *b);
+/* The monitor's, right after the fork: the whole board becomes read-only but for what it publishes. */
+bool board_enter_monitored(struct board *b, struct fault *why);
 /* Unmap; the name stays. */
 void board_close(struct board *b);
 /* Master only: remove the name and unmap. Call it last, when the models' names are gone. */
@@ -125,6 +131,8 @@ const char *board_token(const struct board *b);
 struct board_slot *board_slot(const struct board *b, uint32_t i);
 /* Slot i's counters, for reading. */
 const void *board_counters(const struct board *b, uint32_t i);
+/* What the monitor publishes: for its writing, and for everybody's reading. */
+void *board_monitored(const struct board *b);
 /* This worker's own slot and counters, for writing. */
 struct board_slot *board_own(const struct board *b);
 void *board_own_counters(const struct board *b);

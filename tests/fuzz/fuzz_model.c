@@ -12,7 +12,7 @@
 #include "../../prep/show.h"
 #include "../../prep/verify.h"
 #include "../../server/predict.h"
-#include "../../server/recommend.h"
+#include "../../shm/recommend.h"
 #include "../../shm/cooccur.h"
 #include "../../shm/packed.h"
 

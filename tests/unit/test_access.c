@@ -228,7 +228,7 @@ static int setup(void **state)
 
 	(void)state;
 	settings_default(&settings);
-	if (!board_create(&board, 1, counters_size(), &why) || !key_table_publish(&board.head->keys, &l, &why)) {
+	if (!board_create(&board, 1, counters_size(), 0, &why) || !key_table_publish(&board.head->keys, &l, &why)) {
 		fprintf(stderr, "%s\n", why.text);
 		return -1;
 	}

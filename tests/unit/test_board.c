@@ -21,9 +21,9 @@ static void test_layout(void **state)
 	struct board b;
 
 	(void)state;
-	assert_false(board_create(&b, 0, 8, &why));
-	assert_false(board_create(&b, BOARD_MAX_SLOTS + 1, 8, &why));
-	assert_true(board_create(&b, BOARD_MAX_SLOTS, COUNTERS, &why));
+	assert_false(board_create(&b, 0, 8, 0, &why));
+	assert_false(board_create(&b, BOARD_MAX_SLOTS + 1, 8, 0, &why));
+	assert_true(board_create(&b, BOARD_MAX_SLOTS, COUNTERS, 0, &why));
 	assert_int_equal(board_slots(&b), BOARD_MAX_SLOTS);
 	assert_int_equal(strlen(board_token(&b)), SEGMENT_TOKEN);
 	assert_int_equal(b.head->master_pid, getpid());
@@ -67,7 +67,7 @@ static void test_who_may_write(void **state)
 	struct board b;
 
 	(void)state;
-	assert_true(board_create(&b, 3, COUNTERS, &why));
+	assert_true(board_create(&b, 3, COUNTERS, 0, &why));
 	for (uint32_t i = 0; i < 3; i++) {
 		assert_int_equal(worker_that_writes(&b, i, (uint8_t *)b.head), SIGSEGV);
 		for (uint32_t k = 0; k < 3; k++) {
@@ -89,7 +89,7 @@ static void test_counters_outlive_workers(void **state)
 	struct board b;
 
 	(void)state;
-	assert_true(board_create(&b, 2, COUNTERS, &why));
+	assert_true(board_create(&b, 2, COUNTERS, 0, &why));
 	for (int life = 1; life <= 3; life++) {
 		pid_t pid = fork();
 
@@ -115,7 +115,7 @@ static void test_the_lock_is_the_masters(void **state)
 	char path[64] = "/dev/shm";
 
 	(void)state;
-	assert_true(board_create(&b, 1, 8, &why));
+	assert_true(board_create(&b, 1, 8, 0, &why));
 	strcat(path, b.segment.name);
 	for (int kind = 0; kind < 2; kind++) {
 		pid_t pid = fork();
@@ -141,7 +141,7 @@ static void test_a_reason_in_one_piece(void **state)
 	char text[BOARD_REASON], longer[BOARD_REASON + 50];
 
 	(void)state;
-	assert_true(board_create(&b, 1, COUNTERS, &why));
+	assert_true(board_create(&b, 1, COUNTERS, 0, &why));
 	board_reason(&b, text);
 	assert_string_equal(text, "");
 	memset(longer, 'x', sizeof longer - 1);

@@ -105,7 +105,7 @@ static int setup(void **state)
 
 	(void)state;
 	settings_default(&settings);
-	if (!board_create(&board, 1, counters_size(), &why) || !board_enter(&board, 0, &why)) {
+	if (!board_create(&board, 1, counters_size(), 0, &why) || !board_enter(&board, 0, &why)) {
 		fprintf(stderr, "%s\n", why.text);
 		return -1;
 	}

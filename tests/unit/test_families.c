@@ -15,7 +15,7 @@ static int setup(void **state)
 	static struct board b;
 	struct fault why = {""};
 
-	if (!board_create(&b, SLOTS, counters_size(), &why)) {
+	if (!board_create(&b, SLOTS, counters_size(), 0, &why)) {
 		fprintf(stderr, "%s\n", why.text);
 		return -1;
 	}

@@ -38,7 +38,7 @@ static _Noreturn void be_master(int go, int done)
 	step(go, done);
 	segment_unlink(bare.name);
 	segment_close(&bare);
-	if (!board_create(&b, 2, 64, &why))
+	if (!board_create(&b, 2, 64, 0, &why))
 		_exit(1);
 	step(go, done);
 	board_remove(&b);
@@ -103,7 +103,7 @@ static void another_layout_is_told(void **state)
 
 		if (pid == 0) {
 			alarm(60);
-			if (!board_create(&b, 2, 64, &why))
+			if (!board_create(&b, 2, 64, 0, &why))
 				_exit(1);
 			memcpy(b.segment.at + odd[i].at, &odd[i].value, sizeof odd[i].value);
 			step(go[0], done[1]);

@@ -40,7 +40,7 @@ static int set_up(void **state)
 	(void)state;
 	write_model(paths[0], sizes[0]);
 	write_model(paths[1], sizes[1]);
-	assert_true(board_create(&board, 1, 64, &why));
+	assert_true(board_create(&board, 1, 64, 0, &why));
 	board.own = (uint8_t *)board_slot(&board, 0);	/* as a worker has it, without giving up the master's rights */
 	return 0;
 }

@@ -88,7 +88,7 @@ static int set_up(void **state)
 		return -1;
 	model_file_free(image, size);
 	close(fd);
-	if (!board_create(&board, 1, 64, &why))
+	if (!board_create(&board, 1, 64, 0, &why))
 		return -1;
 	board.own = (uint8_t *)board_slot(&board, 0);
 	adopt_next();

@@ -167,7 +167,7 @@ static int setup(void **state)
 	struct fault why = {""};
 
 	(void)state;
-	if (!board_create(&board, 2, 64, &why)) {
+	if (!board_create(&board, 2, 64, 0, &why)) {
 		fprintf(stderr, "%s\n", why.text);
 		return -1;
 	}

@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "small_packed.h"
-#include "../../server/recommend.h"
+#include "../../shm/recommend.h"
 
 /* By hand. Items 0 to 5 were first seen in the order 1 2 0 4 3 5; customers per item: 3 3 2 2 1 1. */
 static const struct small by_hand = {

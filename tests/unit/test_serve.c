@@ -382,7 +382,7 @@ static int setup(void **state)
 	settings.max_n = 77;
 	settings.default_n = 6;
 	small_random(&table, 12, 15, 40, 3);
-	if (!board_create(&board, 1, counters_size(), &why) || !publish(&why) || !board_enter(&board, 0, &why)) {
+	if (!board_create(&board, 1, counters_size(), 0, &why) || !publish(&why) || !board_enter(&board, 0, &why)) {
 		fprintf(stderr, "%s\n", why.text);
 		return -1;
 	}

@@ -1,4 +1,5 @@
-/* recommend.c - the algorithms. Called by predict.c with a pinned model and the thread's own memory.
+/* recommend.c - the algorithms. Called by whoever answers, with a pinned model and the thread's own memory, and by
+ * whoever wants to know what would be answered: akin-prep, and the worker that is told what a customer did then.
  *
  * A customer's items ascend by first appearance, so what B has and A has not is one merge of two lists, and whether
  * a customer has an item is a binary search. The fill passes over at most the items of A and B, so an answer costs
@@ -6,7 +7,7 @@
  * short is the only failure. */
 #include "recommend.h"
 
-#include "../shm/basket.h"
+#include "basket.h"
 
 static bool has(const struct model *m, struct basket l, uint32_t item)
 {

@@ -6,9 +6,9 @@
 #ifndef AKIN_RECOMMEND_H
 #define AKIN_RECOMMEND_H
 
-#include "../shm/packed.h"
-#include "settings.h"
+#include "packed.h"
 
+enum fill { FILL_POPULAR, FILL_RECENT, FILL_NONE };
 enum source { SOURCE_USER, SOURCE_ITEM, SOURCE_POPULAR };
 
 /* Entries out[0] to out[near - 1] come from the nearest customer or from the item's row, the rest of all `total`
