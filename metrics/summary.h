@@ -1,4 +1,4 @@
-/* summary.h - a series of values in a few numbers: enum statistic of monitored.h. Pure; no allocation.
+/* summary.h - a series of values in a few numbers: enum statistic of monitored.h. Pure: no shared memory.
  *
  * Units are those of the values. Standard deviation is the population's (divided by n): a window is all there is of it, not a
  * sample. The quantile q is the least value that at least q * n values don't exceed (NumPy's "inverted_cdf"), so it is
@@ -15,7 +15,7 @@
 void summary_of_histogram(struct monitored_statistics *s, const uint64_t *counts, unsigned bins, double scale, double offset);
 
 /* Of values that occurred `weight` times each, in any order; weight 0 is as if it was not there. They are sorted in
- * place. No value is NaN. */
+ * place, by qsort(). No value is NaN. */
 struct weighted {
 	double value;
 	uint64_t weight;
