@@ -118,6 +118,9 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #define ADD_BY_ENDING(symbol)  add(sum->symbol, c->symbol, ENDING_COUNT);
 #define ADD_BY_DENIAL(symbol)  add(sum->symbol, c->symbol, DENIAL_COUNT);
 #define ADD_BY_KEY(symbol)     add(sum->symbol, c->symbol, KEY_NAMES);
+#define ADD_BY_EVENT(symbol)   add(sum->symbol, c->symbol, EVENT_COUNT);
+#define ADD_BY_OUTCOME(symbol) add(sum->symbol, c->symbol, OUTCOME_COUNT);
+#define ADD_BY_PLACE(symbol)   add(sum->symbol[0], c->symbol[0], SOURCE_COUNT * RANK_COUNT);
 #define ADD_BY_ANSWER(symbol)	/* these two together, below */
 #define ADD_SERVED(symbol)
 #define X(symbol, type, shape, unit, name, labels, help) ADD_##shape(symbol)
@@ -130,6 +133,9 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #undef ADD_BY_ENDING
 #undef ADD_BY_DENIAL
 #undef ADD_BY_KEY
+#undef ADD_BY_EVENT
+#undef ADD_BY_OUTCOME
+#undef ADD_BY_PLACE
 #undef ADD_BY_ANSWER
 #undef ADD_SERVED
 	return add_answers(sum, c);
@@ -145,6 +151,9 @@ uint64_t counters_bury(void *counters)
 #define BURY_COUNTER_BY_ENDING(symbol)
 #define BURY_COUNTER_BY_DENIAL(symbol)
 #define BURY_COUNTER_BY_KEY(symbol)
+#define BURY_COUNTER_BY_EVENT(symbol)
+#define BURY_COUNTER_BY_OUTCOME(symbol)
+#define BURY_COUNTER_BY_PLACE(symbol)
 #define BURY_COUNTER_ONE(symbol)
 #define BURY_COUNTER_COMPUTED(symbol)
 #define BURY_SUMMARY_BY_HANDLER(symbol)
