@@ -88,7 +88,7 @@ void counters_add_served(struct served *sum, const struct served *s)
 static void add_predicted(struct predicted *sum, const struct predicted *p)
 {
 	for (unsigned kind = 0; kind < AXES; kind++, sum++, p++) {
-		add(sum->outcome, p->outcome, OUTCOME_COUNT);
+		add(sum->outcome, p->outcome, DELIVERY_COUNT);
 		add(&sum->own_ids, &p->own_ids, 1);
 		add(&sum->fill_ids, &p->fill_ids, 1);
 		add(&sum->score, &p->score, 1);

@@ -59,11 +59,11 @@ enum denial {
 	DENIAL_COUNT
 };
 
-enum outcome {
-#define X(symbol, label) OUTCOME_##symbol,
-	OUTCOMES(X)
+enum delivery {
+#define X(symbol, label) DELIVERY_##symbol,
+	DELIVERIES(X)
 #undef X
-	OUTCOME_COUNT
+	DELIVERY_COUNT
 };
 
 enum {
@@ -95,7 +95,7 @@ struct served {
 
 /* What predictions of one kind were. All that each of them adds to stands in one line of the cache, but for the bins. */
 struct predicted {
-	_Alignas(64) _Atomic uint64_t outcome[OUTCOME_COUNT];
+	_Alignas(64) _Atomic uint64_t outcome[DELIVERY_COUNT];
 	_Atomic uint64_t own_ids, fill_ids; /* of answers: ids of their own, and others */
 	_Atomic uint64_t score;		/* of first own results, in units of 1e-9 */
 	_Atomic uint64_t top_score[SCORE_BOUND_COUNT + 1]; /* answers by the score of their first own result */

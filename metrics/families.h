@@ -81,7 +81,7 @@
 
 /* X(symbol, label value): what became of a prediction: as many ids as were asked for, all of its own; as many, some of
  * them fill; fewer; an id that the model does not know. */
-#define OUTCOMES(X) X(FULL, "full") X(FILLED, "filled") X(SHORT, "short") X(UNKNOWN, "unknown")
+#define DELIVERIES(X) X(FULL, "full") X(FILLED, "filled") X(SHORT, "short") X(UNKNOWN, "unknown")
 
 /* X(upper bound, le): bins of the score of a prediction's first own result, and of how many of its results are its own. */
 #define SCORE_BOUNDS(X) \
