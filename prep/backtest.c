@@ -192,7 +192,7 @@ static bool deal_newer(struct split *s)
 	return true;
 }
 
-/* Items that customer c, by number, has not had and buys now. */
+/* Known items that customer c, by number, has not had and buys now. */
 static uint64_t count_trials(struct split *s, uint32_t c, uint32_t index)
 {
 	struct basket basket = basket_of(&s->packed.model, index);
@@ -203,7 +203,7 @@ static uint64_t count_trials(struct split *s, uint32_t c, uint32_t index)
 	for (uint64_t k = s->start[c]; k < s->start[c + 1]; k++) {
 		uint32_t item = s->t->item[s->row[k]];
 
-		if (s->has[item] == c)
+		if (s->has[item] == c || s->older_item[item] == MODEL_NONE)
 			continue;
 		s->has[item] = s->tried[item] = c;
 		trials++;

@@ -163,7 +163,7 @@ static bool verify_backtest(const struct model *m, uint64_t visits, uint64_t lin
 		{"unknown users for unknown visits", b->unknown_users, b->unknown_visits},
 		{"unknown items for unknown lines", b->unknown_items, b->unknown_lines},
 		{"trials for the model's interactions", b->trials, h->interactions},
-		{"trials for its lines", b->trials, b->lines},
+		{"trials for its lines of what was known", b->trials, b->lines - b->unknown_lines},
 		{"customers for its trials", b->customers, b->trials},
 		{"customers for the users that were known", b->customers, b->seen_users - b->unknown_users},
 	};

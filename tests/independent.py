@@ -122,7 +122,7 @@ def backtest(rows, days, places=20):
     learnt = Expected(older)
     bought = collections.defaultdict(set)
     for customer, item, _ in newer:
-        if customer in learnt.baskets and item not in learnt.baskets[customer]:
+        if customer in learnt.baskets and item in learnt.buyers and item not in learnt.baskets[customer]:
             bought[customer].add(item)
     hits = {"user": [0] * places, "popular": [0] * places}
     for customer, items in bought.items():
