@@ -55,7 +55,8 @@ class Expected:
         counts[ids[a]] = 0
         floor = 0
         if n is not None and n < len(counts):       # a generous cut, so that not all need the slow exact sort
-            floor = sorted(co * co / size for co, size in zip(counts, sizes))[-n] * (1 - 1e-9)
+            near = [co * co / size for co, size in zip(counts, sizes)]
+            floor = (max(near) if n == 1 else sorted(near)[-n]) * (1 - 1e-9)
         found = [(other, co) for other, co, size in zip(ids, counts, sizes) if co and co * co / size >= floor]
         found.sort(key=functools.cmp_to_key(
             lambda x, y: y[1] ** 2 * len(lists[x[0]]) - x[1] ** 2 * len(lists[y[0]])
@@ -124,6 +125,7 @@ def backtest(rows, days, places=20):
     for customer, item, _ in newer:
         if customer in learnt.baskets and item in learnt.buyers and item not in learnt.baskets[customer]:
             bought[customer].add(item)
+    learnt.best_customers = {who: next(iter(learnt.near(learnt.baskets, who, 1)), None) for who in bought}  # not of all
     hits = {"user": [0] * places, "popular": [0] * places}
     for customer, items in bought.items():
         for place, (item, source) in enumerate(learnt.for_customer(customer, places)):
