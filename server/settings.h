@@ -60,6 +60,11 @@ struct settings {
 	uint32_t stop_timeout_ms;	/* SIGTERM: longest drain */
 	uint32_t drain_timeout_ms;	/* SIGQUIT: longest drain */
 	uint32_t upgrade_timeout_ms;	/* SIGUSR2: for the new master to serve */
+	/* retraining: akinctl's, the server reads none of them */
+	char transactions[PATH_MAX];	/* files and folders, with blanks between them; "": no retraining */
+	char retrain_options[PATH_MAX];	/* for akin-prep build */
+	uint32_t retrain_hold_off_s;	/* from start to start */
+	uint32_t retrain_max_per_day;
 	/* metrics */
 	enum metrics metrics;
 	char metrics_namespace[49];	/* "": none; the two make the prefix of the http_ families */
