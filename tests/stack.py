@@ -156,15 +156,17 @@ class Prometheus(Daemon):
 
 
 class Alertmanager(Daemon):
-    def __init__(self, folder, webhook):
-        """The shipped routes, without their patience; webhook is where messages go."""
+    def __init__(self, folder, webhook, retrain=None):
+        """The shipped routes, without their patience; webhook is where messages go, retrain where those go that ask for that."""
         folder.mkdir(parents=True, exist_ok=True)
         config = yaml.safe_load((SHIPPED / "alertmanager.yml").read_text())
         route = config["route"]
         route.update(group_wait="1s", group_interval="1s")
         for child in route["routes"]:
             child.update(group_wait="1s")
-        config["receivers"][0]["webhook_configs"][0]["url"] = webhook
+        for receiver in config["receivers"]:
+            for hook in receiver.get("webhook_configs", []):
+                hook["url"] = retrain or webhook if receiver["name"] == "retrain" else webhook
         (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
         port = harness.free_port()
         super().__init__(folder, [
