@@ -110,7 +110,7 @@ void mixture_weights(double share, const double *u, const double *m, unsigned bi
 
 double ks_p_value(double d, uint64_t n, uint64_t m)
 {
-	if (n == 0 || m == 0 || isnan(d))
+	if (n == 0 || m == 0)
 		return NAN;
 	if (n <= KS_EXACT / m)
 		return ks_exact_tail(d, n, m);
