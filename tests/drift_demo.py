@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Drift, seen and mended with no hand on it: `make drift-demo`.
 
-usage: drift_demo.py [--deadline SECONDS] [--window REQUESTS] [BUILD]
+usage: drift_demo.py [--deadline SECONDS] [--window REQUESTS] [--picture PNG] [BUILD]
 
 A model is made of Online Retail until the end of May, and served. The months from June to November arrive in the folder
 that retraining builds from, and customers come as they did in December: each visit asks for recommendations for its customer,
@@ -290,10 +290,19 @@ class Watch:
             self.results[result] = value
 
 
+def draw(prometheus, began, png):
+    from render import page
+    board = json.loads((TESTS.parent / "grafana/dashboards/akin-model.json").read_text())
+    text, height = page.page(prometheus, board, began, time.time(), 1, "5s")
+    page.shoot(text, height, png)
+    subprocess.run(["pngquant", "--force", "--strip", "--output", png, "256", png], check=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--deadline", type=float, default=170)
     parser.add_argument("--window", type=int, default=1000)
+    parser.add_argument("--picture", type=pathlib.Path, help="draw the dashboard Model of it, as `make screenshots` does")
     parser.add_argument("build", nargs="?", default=os.environ.get("AKIN_BUILD", TESTS.parent / "build"))
     options = parser.parse_args()
     os.environ["AKIN_BUILD"] = str(options.build)
@@ -302,7 +311,7 @@ def main():
     import independent
     import operated
     import stack
-    tale = Tale()
+    tale, began = Tale(), time.time()
     with tempfile.TemporaryDirectory(prefix="akin-drift-demo-") as name:
         stage = Stage(pathlib.Path(name), tale, options.window)
         try:
@@ -316,6 +325,8 @@ def main():
             customers.ended.set()
             customers.join()
             tale.tell("traffic ends: " + ", ".join(f"{n} {what}" for what, n in sorted(customers.asked.items())))
+            if options.picture:
+                draw(stage.prometheus, began, options.picture)
         finally:
             stage.end()
     if tale.missing():
