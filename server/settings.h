@@ -75,6 +75,14 @@ struct settings {
 	/* feedback */
 	enum feedback feedback;		/* off: answers have no recommendation_id, and nobody is told what became of them */
 	uint32_t feedback_ring;		/* answers that each worker remembers; rounded up to a power of two */
+	/* watching */
+	uint32_t window_requests, window_seconds; /* what closes a window */
+	uint32_t window_min;		/* requests that a window needs for a verdict */
+	uint32_t baseline_windows;
+	uint32_t drift_effect_percent;
+	uint32_t drift_alpha_permille;
+	uint32_t drift_windows;
+	uint32_t hit_drop_percent, hit_lambda;
 	/* traces */
 	char log[PATH_MAX];		/* "stderr" or a file */
 	enum log_level log_level;
