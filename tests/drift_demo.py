@@ -44,7 +44,8 @@ def months():
     head, *rows = csv.reader(io.StringIO(independent.unpack().decode("latin-1"), newline=""))
     at, found = head.index("InvoiceDate"), collections.defaultdict(list)
     for row in rows:
-        found[datetime.datetime.strptime(row[at], "%m/%d/%Y %H:%M").strftime("%Y-%m")].append(row)
+        month, _, year = row[at].split(" ")[0].split("/")
+        found[f"{year}-{int(month):02}"].append(row)
     return head, found
 
 
