@@ -11,6 +11,7 @@
 #define HANDLERS(X) \
 	X(USER,    "/predict/user/{user_id}") \
 	X(ITEM,    "/predict/item/{item_id}") \
+	X(FEEDBACK, "/feedback") \
 	X(ROOT,    "/") \
 	X(METRICS, "/metrics") \
 	X(HEALTHZ, "/healthz") \
@@ -79,11 +80,47 @@
 	X(KEY_MISSING, "key_missing") \
 	X(KEY_WRONG,   "key_wrong")
 
+/* X(symbol, label value): what became of a prediction: as many ids as were asked for, all of its own; as many, some of
+ * them fill; fewer; an id that the model does not know. */
+#define DELIVERIES(X) X(FULL, "full") X(FILLED, "filled") X(SHORT, "short") X(UNKNOWN, "unknown")
+
+/* X(upper bound, le): bins of the score of a prediction's first own result, and of how many of its results are its own. */
+#define SCORE_BOUNDS(X) \
+	X(0.1, "0.1") X(0.2, "0.2") X(0.3, "0.3") X(0.4, "0.4") X(0.5, "0.5") \
+	X(0.6, "0.6") X(0.7, "0.7") X(0.8, "0.8") X(0.9, "0.9") X(1.0, "1.0")
+#define RESULT_BOUNDS(X) \
+	X(0, "0.0") X(1, "1.0") X(2, "2.0") X(5, "5.0") X(10, "10.0") X(20, "20.0") X(50, "50.0") X(100, "100.0")
+/* X(symbol, label value): what customers do with what they were shown. */
+#define EVENTS(X) X(CLICK, "click") X(CART, "cart") X(PURCHASE, "purchase")
+
+/* X(symbol, label value, taken): what became of an event that was told, one each. Those that are taken are counted by kind and
+ * logged; the others are not. docs/api.md says what each means. */
+#define OUTCOMES(X) \
+	X(HIT,            "hit",            1) \
+	X(MISS,           "miss",           1) \
+	X(REPEAT,         "repeat",         1) \
+	X(NOT_SHOWN,      "not_shown",      1) \
+	X(OLD_GENERATION, "old_generation", 1) \
+	X(GONE,           "gone",           1) \
+	X(UNKNOWN_USER,   "unknown_user",   1) \
+	X(UNKNOWN_ITEM,   "unknown_item",   1) \
+	X(FOREIGN_ID,     "foreign_id",     0) \
+	X(DUPLICATE,      "duplicate",      0) \
+	X(FUTURE,         "future",         0) \
+	X(MALFORMED,      "malformed",      0) \
+	X(UNKNOWN_EVENT,  "unknown_event",  0) \
+	X(NOT_LOGGED,     "not_logged",     0)
+
+/* X(last, label value): places of an answer that hits are told by; 1 is the first. */
+#define RANKS(X) \
+	X(1, "1") X(2, "2") X(3, "3") X(5, "4-5") X(10, "6-10") X(20, "11-20") X(UINT32_MAX, "21+")
+
 /* X(symbol, type, shape, unit, name, labels, help)
  *
  * shape: COMPUTED has no field in the slots; ONE is one number; BY_HANDLER is one by handler; BY_ANSWER is one by
  * handler, method and status; SERVED is times and bytes by handler, method and class; BY_REFUSAL, BY_ENDING and BY_DENIAL
- * are one by reason; BY_KEY is one by place of an API key's name.
+ * are one by reason; BY_KEY is one by place of an API key's name; PREDICTED is what is told of predictions, by kind; BY_EVENT
+ * and BY_OUTCOME are one by those, and BY_PLACE is one by source and rank.
  * unit: the name's suffix where OpenMetrics wants one said, else "". */
 #define FAMILIES(X) \
 	X(requests, COUNTER, BY_ANSWER, "", "http_requests_total", "handler, method, status", \
@@ -98,6 +135,14 @@
 	  "The same durations over all handlers, in wider buckets up to a minute.") \
 	X(in_progress, GAUGE, ONE, "", "http_requests_inprogress", "", \
 	  "HTTP requests that are being answered now, this scrape included.") \
+	X(predictions, COUNTER, PREDICTED, "", "akin_predictions_total", "kind, outcome", \
+	  "Predictions by what they are for and what became of them: full, filled, short, unknown.") \
+	X(predicted_ids, COUNTER, COMPUTED, "", "akin_predicted_ids_total", "source", \
+	  "Ids delivered by predictions, by where they come from.") \
+	X(prediction_top_score, HISTOGRAM, COMPUTED, "", "akin_prediction_top_score", "kind", \
+	  "Score of a prediction's first result of its own; predictions with none are left out.") \
+	X(prediction_own_results, HISTOGRAM, COMPUTED, "", "akin_prediction_own_results", "kind", \
+	  "How many of a prediction's results are its own, not fill; unknown ids are left out.") \
 	X(cpu, COUNTER, COMPUTED, "seconds", "process_cpu_seconds_total", "", \
 	  "CPU time of master, loaders, monitor and workers, those that have died included.") \
 	X(resident, GAUGE, COMPUTED, "bytes", "process_resident_memory_bytes", "", \
@@ -236,6 +281,20 @@
 	X(monitor_restarts, COUNTER, COMPUTED, "", "akin_monitor_restarts_total", "", \
 	  "Monitors that ended without being asked to and were replaced.") \
 	X(monitor_age, GAUGE, COMPUTED, "seconds", "akin_monitor_age_seconds", "", \
-	  "Time since the monitor last told what it has found; it does so once a second.")
+	  "Time since the monitor last told what it has found; it does so once a second.") \
+	X(feedback_events, COUNTER, BY_EVENT, "", "akin_feedback_events_total", "event", \
+	  "Events of feedback that were accepted, by kind.") \
+	X(feedback_outcomes, COUNTER, BY_OUTCOME, "", "akin_feedback_outcomes_total", "outcome", \
+	  "Events of feedback, each under the one thing that became of it.") \
+	X(feedback_hits, COUNTER, BY_PLACE, "", "akin_feedback_hits_total", "source, rank", \
+	  "Events for an item that had been recommended, by the item's source and its place in the answer.") \
+	X(feedback_trials, COUNTER, ONE, "", "akin_feedback_trials_total", "", \
+	  "Purchases after an answer for that customer, of an item that the customer does not have in the model.") \
+	X(feedback_trial_hits, COUNTER, ONE, "", "akin_feedback_trial_hits_total", "", \
+	  "Those of them whose item was in the answer.") \
+	X(feedback_logged, COUNTER, ONE, "", "akin_feedback_logged_total", "", \
+	  "Events of feedback that were written to the log of events (feedback_log).") \
+	X(feedback_log_errors, COUNTER, ONE, "", "akin_feedback_log_errors_total", "", \
+	  "Writings to the log of events that failed; what they held was not acknowledged.")
 
 #endif

@@ -28,9 +28,14 @@ static uint32_t total(const _Atomic uint32_t *from, size_t n)
 /* Hits first: a hit is counted after its trial, so there are never more of them. */
 static void add_trials(const struct board *b, uint64_t trials[SUMS_TRIALS], uint64_t hits[SUMS_TRIALS])
 {
-	(void)b;
-	(void)trials;
-	(void)hits;
+	for (uint32_t i = 0; i < board_slots(b); i++) {
+		const struct counters *c = board_counters(b, i);
+
+		for (unsigned cell = 0; cell < SUMS_TRIALS; cell++)
+			hits[cell] += atomic_load_explicit(&c->trial_hits_of[cell], memory_order_acquire);
+		for (unsigned cell = 0; cell < SUMS_TRIALS; cell++)
+			trials[cell] += atomic_load_explicit(&c->trials_of[cell], memory_order_relaxed);
+	}
 }
 
 void sums_of_board(struct sums *s, const struct board *b, const uint32_t counted[AXES])

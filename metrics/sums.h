@@ -5,9 +5,10 @@
 #define AKIN_SUMS_H
 
 #include "../shm/board.h"
+#include "counters.h"
 #include "watch.h"
 
-#define SUMS_TRIALS 4			/* generations whose trials are told apart: g is in cell g % SUMS_TRIALS */
+#define SUMS_TRIALS TRIAL_CELLS		/* generations whose trials are told apart: g is in cell g % SUMS_TRIALS */
 
 struct sums {				/* as in watch.h; wraps as its cells do */
 	uint32_t asked[AXES][WATCH_ENTITIES];

@@ -14,6 +14,7 @@
 #include "../metrics/monitored.h"
 #include "../metrics/slot.h"
 #include "capacity.h"
+#include "feedback_log.h"
 #include "keys.h"
 #include "log.h"
 #include "notify.h"
@@ -108,7 +109,7 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 	prctl(PR_SET_NAME, "akin-master");
 	signals_block();
 	bool ok = privilege_prepare(s->user, why) && log_open(s->log, s->log_level, why) &&
-		  pidfile_take(&m->pidfile, s->pid_file, why);
+		  pidfile_take(&m->pidfile, s->pid_file, why) && feedback_log_make(s, why);
 
 	if (ok) {
 		notify_open();

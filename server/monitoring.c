@@ -118,6 +118,13 @@ static void begin(struct monitoring *m, uint64_t generation)
 	segment_close(&segment);
 }
 
+/* Has a newer one been published? If not, what was read before this is of no newer one: a worker knows it from here, too. */
+static bool changed(const struct board *b, uint64_t generation)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load(&b->head->generation) != generation;
+}
+
 /* Returns whether something is worth telling. */
 static bool look_at_cells(struct monitoring *m)
 {
@@ -132,13 +139,12 @@ static bool look_at_cells(struct monitoring *m)
 		return w->watched.generation == generation;
 	}
 	sums_quick_of_board(&q, m->board);
-	/* whoever has answered from a newer one meanwhile had it from here */
-	if (atomic_load(&m->board->head->generation) != generation)
+	if (changed(m->board, generation))
 		return false;
 	if (!watching_quick(w, &q, now, wall))
 		return w->kept.found.window[WINDOW_FEEDBACK].end == wall;
 	sums_of_board(&m->sums, m->board, w->watched.counted);
-	if (atomic_load(&m->board->head->generation) != generation)
+	if (changed(m->board, generation))
 		return false;
 	watching_look(w, &m->sums, now, wall);
 	return true;

@@ -92,6 +92,10 @@ static const struct row rows[] = {
 	N(hit_lambda,		"20", 1, 10000,			"missing hits that are concept drift"),
 	W(feedback,		"on", "on|off",			"whether answers have a recommendation_id, for feedback"),
 	N(feedback_ring,	"16384", 64, 1048576,		"answers a worker remembers for feedback"),
+	N(feedback_max_events,	"1000", 1, 100000,		"events in the body of one POST /feedback"),
+	T(feedback_log,		"", 0,				"folder for the log of events; empty: none"),
+	W(feedback_sync,	"always", "always|second|never", "when a row of that log is on the disk"),
+	N(feedback_future_s,	"300", 0, 86400,		"seconds an event's time may be ahead"),
 	T(log,			"stderr", 1,			"'stderr' or a file"),
 	W(log_level,		"info", "error|warn|info|debug", "least weighty lines written"),
 	T(pid_file,		"", 0,				"file for the master's process id; empty: none"),
@@ -102,6 +106,7 @@ _Static_assert(FILL_POPULAR == 0 && FILL_RECENT == 1 && FILL_NONE == 2, "the ord
 _Static_assert(GATE_ON == 0 && GATE_OFF == 1 && OLDER_REFUSE == 0 && OLDER_TAKE == 1, "the order of the words");
 _Static_assert(METRICS_ON == 0 && METRICS_OFF == 1 && METRICS_GROUPED == 0 && METRICS_EXACT == 1, "the order of the words");
 _Static_assert(FEEDBACK_ON == 0 && FEEDBACK_OFF == 1, "the order of the words");
+_Static_assert(SYNC_ALWAYS == 0 && SYNC_SECOND == 1 && SYNC_NEVER == 2, "the order of the words");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "the order of the words");
 
 /* One value, without the place it came from */
