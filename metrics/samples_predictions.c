@@ -9,13 +9,13 @@ static const char *const kind_label[] = {[AXIS_ITEM] = "item", [AXIS_CUSTOMER] =
 void samples_predictions(struct page *p)
 {
 	static const char *const label[] = {
-#define X(symbol, text) [OUTCOME_##symbol] = text,
-		OUTCOMES(X)
+#define X(symbol, text) [DELIVERY_##symbol] = text,
+		DELIVERIES(X)
 #undef X
 	};
 
 	for (unsigned kind = AXES; kind-- > 0;) {
-		for (unsigned i = 0; i < OUTCOME_COUNT; i++) {
+		for (unsigned i = 0; i < DELIVERY_COUNT; i++) {
 			struct labels l = {.len = 0};
 
 			labels_add(&l, "kind", kind_label[kind]);

@@ -54,18 +54,18 @@ static unsigned result_bin(size_t results)
 	return i;
 }
 
-static enum outcome outcome(const struct watched *a)
+static enum delivery delivery(const struct watch_answer *a)
 {
 	if (a->r->total < a->n)
-		return OUTCOME_SHORT;
-	return a->r->near < a->n ? OUTCOME_FILLED : OUTCOME_FULL;
+		return DELIVERY_SHORT;
+	return a->r->near < a->n ? DELIVERY_FILLED : DELIVERY_FULL;
 }
 
-static void tell_prometheus(struct predicted *p, const struct watched *a)
+static void tell_prometheus(struct predicted *p, const struct watch_answer *a)
 {
 	size_t fill = a->r->total - a->r->near;
 
-	counters_more(&p->outcome[outcome(a)], 1);
+	counters_more(&p->outcome[delivery(a)], 1);
 	if (fill > 0)
 		counters_more(&p->fill_ids, fill);
 	counters_more(&p->own_results[result_bin(a->r->near)], 1);
@@ -76,7 +76,7 @@ static void tell_prometheus(struct predicted *p, const struct watched *a)
 	counters_more(&p->top_score[score_bin(a->top)], 1);
 }
 
-void watch_answered(struct watch *w, struct counters *c, const struct model *m, const struct watched *a)
+void watch_answered(struct watch *w, struct counters *c, const struct model *m, const struct watch_answer *a)
 {
 	const struct recommendation *r = a->r;
 
@@ -93,6 +93,6 @@ void watch_answered(struct watch *w, struct counters *c, const struct model *m, 
 
 void watch_stranger(struct watch *w, struct counters *c, enum axis_kind kind, struct text id)
 {
-	counters_more(&c->predictions[kind].outcome[OUTCOME_UNKNOWN], 1);
+	counters_more(&c->predictions[kind].outcome[DELIVERY_UNKNOWN], 1);
 	watch_more(&w->strangers[kind][XXH3_64bits(id.at, id.len) % WATCH_STRANGERS]);
 }

@@ -256,8 +256,8 @@ static void predictions_are_told(void **state)
 	struct predicted *user = &((struct counters *)board_dead_counters(*state, 0))->predictions[AXIS_CUSTOMER];
 	struct predicted *item = &((struct counters *)board_dead_counters(*state, 2))->predictions[AXIS_ITEM];
 
-	user->outcome[OUTCOME_FILLED] = 3;
-	user->outcome[OUTCOME_UNKNOWN] = 4;
+	user->outcome[DELIVERY_FILLED] = 3;
+	user->outcome[DELIVERY_UNKNOWN] = 4;
 	user->own_ids = 6;
 	user->fill_ids = 9;
 	user->score = 1234500000;
@@ -265,12 +265,12 @@ static void predictions_are_told(void **state)
 	user->top_score[9] = 1;
 	user->top_score[SCORE_BOUND_COUNT] = 1;
 	user->own_results[2] = 3;
-	item->outcome[OUTCOME_FULL] = 5;
-	item->outcome[OUTCOME_SHORT] = 2;
+	item->outcome[DELIVERY_FULL] = 5;
+	item->outcome[DELIVERY_SHORT] = 2;
 	item->own_ids = 70;
 	item->own_results[0] = 2;
 	item->own_results[RESULT_BOUND_COUNT] = 5;
-	((struct counters *)board_dead_counters(*state, 1))->predictions[AXIS_ITEM].outcome[OUTCOME_FULL] = 6;
+	((struct counters *)board_dead_counters(*state, 1))->predictions[AXIS_ITEM].outcome[DELIVERY_FULL] = 6;
 	write_page(*state, NULL);
 	assert_line("akin_predictions_total{kind=\"user\",outcome=\"full\"} 0");
 	assert_line("akin_predictions_total{kind=\"user\",outcome=\"filled\"} 3");

@@ -44,7 +44,7 @@ static void answer_of(uint32_t n_items, enum axis_kind kind, uint32_t asked, uin
 
 	for (size_t i = 0; i < total; i++)
 		out[i].id = (uint32_t)i;
-	watch_answered(w, c, &m, &(struct watched){.kind = kind, .asked = asked, .n = n, .r = &r, .out = out, .top = top,
+	watch_answered(w, c, &m, &(struct watch_answer){.kind = kind, .asked = asked, .n = n, .r = &r, .out = out, .top = top,
 						   .sum = sum});
 }
 
@@ -76,7 +76,7 @@ static void one_answer(void **state)
 	assert_int_equal(w->mean_score[AXIS_CUSTOMER][500], 1);
 	assert_int_equal(all(w->mean_score[0], AXES * WATCH_SCORES), 1);
 	assert_int_equal(all(w->strangers[0], AXES * WATCH_STRANGERS), 0);
-	assert_int_equal(p->outcome[OUTCOME_FILLED], 1);
+	assert_int_equal(p->outcome[DELIVERY_FILLED], 1);
 	assert_int_equal(p->own_ids, 3);
 	assert_int_equal(p->fill_ids, 2);
 	assert_int_equal(p->score, 730500000);
@@ -89,17 +89,17 @@ static void outcomes(void **state)
 	static const struct {
 		uint32_t n;
 		size_t near, total;
-		enum outcome want;
+		enum delivery want;
 	} cases[] = {
-		{5, 5, 5, OUTCOME_FULL}, {1, 1, 1, OUTCOME_FULL}, {5, 4, 5, OUTCOME_FILLED}, {5, 0, 5, OUTCOME_FILLED},
-		{5, 4, 4, OUTCOME_SHORT}, {5, 1, 4, OUTCOME_SHORT}, {5, 0, 0, OUTCOME_SHORT}, {1, 0, 0, OUTCOME_SHORT},
+		{5, 5, 5, DELIVERY_FULL}, {1, 1, 1, DELIVERY_FULL}, {5, 4, 5, DELIVERY_FILLED}, {5, 0, 5, DELIVERY_FILLED},
+		{5, 4, 4, DELIVERY_SHORT}, {5, 1, 4, DELIVERY_SHORT}, {5, 0, 0, DELIVERY_SHORT}, {1, 0, 0, DELIVERY_SHORT},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		for (unsigned kind = 0; kind < AXES; kind++) {
 			empty(state);
 			answer_of(50, (enum axis_kind)kind, 1, cases[i].n, cases[i].near, cases[i].total, 0.5, 0.5);
-			for (unsigned k = 0; k < OUTCOME_COUNT; k++) {
+			for (unsigned k = 0; k < DELIVERY_COUNT; k++) {
 				assert_int_equal(c->predictions[kind].outcome[k], k == (unsigned)cases[i].want);
 				assert_int_equal(c->predictions[1 - kind].outcome[k], 0);
 			}
@@ -202,8 +202,8 @@ static void strangers(void **state)
 	assert_int_equal(w->strangers[AXIS_ITEM][0xd8e], 2);
 	assert_int_equal(w->strangers[AXIS_CUSTOMER][0x6e1], 1);
 	assert_int_equal(all(w->strangers[0], AXES * WATCH_STRANGERS), 3);
-	assert_int_equal(c->predictions[AXIS_ITEM].outcome[OUTCOME_UNKNOWN], 2);
-	assert_int_equal(c->predictions[AXIS_CUSTOMER].outcome[OUTCOME_UNKNOWN], 1);
+	assert_int_equal(c->predictions[AXIS_ITEM].outcome[DELIVERY_UNKNOWN], 2);
+	assert_int_equal(c->predictions[AXIS_CUSTOMER].outcome[DELIVERY_UNKNOWN], 1);
 	assert_int_equal(all(w->own_results[0], AXES * WATCH_RESULTS), 0);
 }
 
@@ -218,7 +218,7 @@ static void *add_many(void *of)
 		const struct neighbour out[2] = {{7, 1}, {8, 1}};
 		const struct recommendation r = {.near = 1, .total = 2};
 
-		watch_answered(w, c, &m, &(struct watched){.kind = AXIS_ITEM, .asked = 3, .n = 2, .r = &r, .out = out,
+		watch_answered(w, c, &m, &(struct watch_answer){.kind = AXIS_ITEM, .asked = 3, .n = 2, .r = &r, .out = out,
 							   .top = 0.25, .sum = 1});
 	}
 	return NULL;
@@ -238,7 +238,7 @@ static void threads_lose_nothing(void **state)
 	assert_int_equal(w->returned[8], THREADS * EACH);
 	assert_int_equal(w->top_score[AXIS_ITEM][250], THREADS * EACH);
 	assert_int_equal(w->mean_score[AXIS_ITEM][500], THREADS * EACH);
-	assert_int_equal(c->predictions[AXIS_ITEM].outcome[OUTCOME_FILLED], THREADS * EACH);
+	assert_int_equal(c->predictions[AXIS_ITEM].outcome[DELIVERY_FILLED], THREADS * EACH);
 	assert_int_equal(c->predictions[AXIS_ITEM].score, UINT64_C(250000000) * THREADS * EACH);
 }
 
