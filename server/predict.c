@@ -76,7 +76,7 @@ static void write_name(struct serve_thread *t, const struct traces *to, uint64_t
 	answer_bytes(&t->answer, LITERAL("\""));
 }
 
-static void watch(const struct traces *to, const struct packed *p, struct watched *w, bool summed)
+static void watch(const struct traces *to, const struct packed *p, struct watch_answer *w, bool summed)
 {
 	if (!summed)
 		w->sum = recommend_score_sum(w->r, p, w->kind, w->asked, w->out);
@@ -131,6 +131,6 @@ void predict(struct serve_thread *t, const struct settings *s, const struct trac
 		write_name(t, to, p->generation, kind, asked, q.n);
 	answer_bytes(a, LITERAL("}"));
 	if (to->counters && !a->failed)
-		watch(to, p, &(struct watched){.kind = kind, .asked = asked, .n = q.n, .r = &r, .out = t->near, .sum = sum},
+		watch(to, p, &(struct watch_answer){.kind = kind, .asked = asked, .n = q.n, .r = &r, .out = t->near, .sum = sum},
 		      q.details);
 }
