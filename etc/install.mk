@@ -14,7 +14,7 @@ CONF  = sed -e 's,^\#log = .*,log = $(LOCALSTATEDIR)/log/akin/akin.log,' -e 's,^
 	-e 's,^\#pid_file =.*,pid_file = $(RUNDIR)/akin/akin.pid,' etc/akin.conf
 
 INSTALLED = $(PREFIX)/bin/akin-prep $(PREFIX)/sbin/akin-server $(PREFIX)/sbin/akinctl $(PREFIX)/share/akin/akinctl-model \
-	$(PREFIX)/share/akin/akinctl-view $(UNITDIR)/akin.service $(PREFIX)/lib/sysusers.d/akin.conf \
+	$(PREFIX)/share/akin/akinctl-view $(PREFIX)/share/akin/akinctl-retrain $(UNITDIR)/akin.service $(PREFIX)/lib/sysusers.d/akin.conf \
 	$(PREFIX)/lib/tmpfiles.d/akin.conf $(SYSCONFDIR)/logrotate.d/akin $(COMPLETIONS)/akinctl \
 	$(foreach m,$(MAN),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
 
@@ -22,7 +22,7 @@ install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(PREFIX)/share/akin $(SYSCONFDIR)/akin $(DOCDIR))
 	install $(BUILD)/akin-prep $(DESTDIR)$(PREFIX)/bin/
 	install $(BUILD)/akin-server etc/akinctl $(DESTDIR)$(PREFIX)/sbin/
-	install -m 644 etc/akinctl-model etc/akinctl-view $(DESTDIR)$(PREFIX)/share/akin/
+	install -m 644 etc/akinctl-model etc/akinctl-view etc/akinctl-retrain $(DESTDIR)$(PREFIX)/share/akin/
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
 	install -m 644 README.md LICENSE $(wildcard docs/*.md $(UI)/files/licences.txt) $(DESTDIR)$(DOCDIR)/
 	for e in $(EXAMPLES); do install -D -m 644 $$e $(DESTDIR)$(DOCDIR)/examples/$${e#etc/} || exit; done

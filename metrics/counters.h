@@ -13,6 +13,7 @@
 
 #include "families.h"
 #include "../shm/key_table.h"
+#include "../shm/model.h"
 
 enum handler {
 #define X(symbol, label) HANDLER_##symbol,
@@ -58,6 +59,20 @@ enum denial {
 	DENIAL_COUNT
 };
 
+enum delivery {
+#define X(symbol, label) DELIVERY_##symbol,
+	DELIVERIES(X)
+#undef X
+	DELIVERY_COUNT
+};
+
+enum {
+#define X(bound, le) +1
+	SCORE_BOUND_COUNT = 0 SCORE_BOUNDS(X),
+	RESULT_BOUND_COUNT = 0 RESULT_BOUNDS(X),
+#undef X
+};
+
 /* Times and bytes are kept for two methods, GET and any other, for those get little but refusals; and for the classes
  * 2xx to 5xx. */
 enum { TIMED_GET, TIMED_OTHER, TIMED_COUNT };
@@ -78,6 +93,15 @@ struct served {
 	_Atomic uint64_t bin[BIN_COUNT]; /* not cumulated; the scrape does that */
 };
 
+/* What predictions of one kind were. All that each of them adds to stands in one line of the cache, but for the bins. */
+struct predicted {
+	_Alignas(64) _Atomic uint64_t outcome[DELIVERY_COUNT];
+	_Atomic uint64_t own_ids, fill_ids; /* of answers: ids of their own, and others */
+	_Atomic uint64_t score;		/* of first own results, in units of 1e-9 */
+	_Atomic uint64_t top_score[SCORE_BOUND_COUNT + 1]; /* answers by the score of their first own result */
+	_Atomic uint64_t own_results[RESULT_BOUND_COUNT + 1]; /* answers by how many ids are their own */
+};
+
 /* One worker's counters. Only 64-bit words, all of them sums: slots are added word by word. Written by the threads
  * of the slot's worker, all fields relaxed; by the master only after that worker's death. Lies at a multiple of 64. */
 struct counters {
@@ -90,6 +114,7 @@ struct counters {
 #define FIELD_BY_KEY(symbol)	 _Atomic uint64_t symbol[KEY_NAMES];
 #define FIELD_BY_ANSWER(symbol)	 _Atomic uint64_t symbol[HANDLER_COUNT][METHOD_COUNT][STATUS_COUNT];
 #define FIELD_SERVED(symbol)	 struct served symbol[HANDLER_COUNT][TIMED_COUNT][CLASS_COUNT];
+#define FIELD_PREDICTED(symbol)	 struct predicted symbol[AXES];
 #define X(symbol, type, shape, unit, name, labels, help) FIELD_##shape(symbol)
 	FAMILIES(X)
 #undef X
@@ -102,6 +127,7 @@ struct counters {
 #undef FIELD_BY_KEY
 #undef FIELD_BY_ANSWER
 #undef FIELD_SERVED
+#undef FIELD_PREDICTED
 	_Atomic uint64_t unheard;	/* connections whose first request has not come; a gauge, part of a family */
 	_Atomic uint64_t ops_in_progress; /* requests in hand that came in by ops_listen; a gauge, part of a family */
 	_Atomic uint64_t others;	/* answers to methods but GET: without any, their cells need no look */

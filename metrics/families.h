@@ -79,11 +79,22 @@
 	X(KEY_MISSING, "key_missing") \
 	X(KEY_WRONG,   "key_wrong")
 
+/* X(symbol, label value): what became of a prediction: as many ids as were asked for, all of its own; as many, some of
+ * them fill; fewer; an id that the model does not know. */
+#define DELIVERIES(X) X(FULL, "full") X(FILLED, "filled") X(SHORT, "short") X(UNKNOWN, "unknown")
+
+/* X(upper bound, le): bins of the score of a prediction's first own result, and of how many of its results are its own. */
+#define SCORE_BOUNDS(X) \
+	X(0.1, "0.1") X(0.2, "0.2") X(0.3, "0.3") X(0.4, "0.4") X(0.5, "0.5") \
+	X(0.6, "0.6") X(0.7, "0.7") X(0.8, "0.8") X(0.9, "0.9") X(1.0, "1.0")
+#define RESULT_BOUNDS(X) \
+	X(0, "0.0") X(1, "1.0") X(2, "2.0") X(5, "5.0") X(10, "10.0") X(20, "20.0") X(50, "50.0") X(100, "100.0")
+
 /* X(symbol, type, shape, unit, name, labels, help)
  *
  * shape: COMPUTED has no field in the slots; ONE is one number; BY_HANDLER is one by handler; BY_ANSWER is one by
  * handler, method and status; SERVED is times and bytes by handler, method and class; BY_REFUSAL, BY_ENDING and BY_DENIAL
- * are one by reason; BY_KEY is one by place of an API key's name.
+ * are one by reason; BY_KEY is one by place of an API key's name; PREDICTED is what is told of predictions, by kind.
  * unit: the name's suffix where OpenMetrics wants one said, else "". */
 #define FAMILIES(X) \
 	X(requests, COUNTER, BY_ANSWER, "", "http_requests_total", "handler, method, status", \
@@ -98,6 +109,14 @@
 	  "The same durations over all handlers, in wider buckets up to a minute.") \
 	X(in_progress, GAUGE, ONE, "", "http_requests_inprogress", "", \
 	  "HTTP requests that are being answered now, this scrape included.") \
+	X(predictions, COUNTER, PREDICTED, "", "akin_predictions_total", "kind, outcome", \
+	  "Predictions by what they are for and what became of them: full, filled, short, unknown.") \
+	X(predicted_ids, COUNTER, COMPUTED, "", "akin_predicted_ids_total", "source", \
+	  "Ids delivered by predictions, by where they come from.") \
+	X(prediction_top_score, HISTOGRAM, COMPUTED, "", "akin_prediction_top_score", "kind", \
+	  "Score of a prediction's first result of its own; predictions with none are left out.") \
+	X(prediction_own_results, HISTOGRAM, COMPUTED, "", "akin_prediction_own_results", "kind", \
+	  "How many of a prediction's results are its own, not fill; unknown ids are left out.") \
 	X(cpu, COUNTER, COMPUTED, "seconds", "process_cpu_seconds_total", "", \
 	  "CPU time of master, loaders and workers, those that have died included.") \
 	X(resident, GAUGE, COMPUTED, "bytes", "process_resident_memory_bytes", "", \

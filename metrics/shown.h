@@ -7,8 +7,8 @@
  * that a name of another server, or one that was made up, is known to be that.
  *
  * The worker that holds the slot writes its ring; every worker reads all rings. An entry is overwritten when its worker has
- * given `size` more answers. A reader that meets a writer, or what a worker left that died, sees an entry that is not the one
- * it looks for. */
+ * given `size` more answers. No entry is ever locked, since whoever writes it may die: it has a checksum instead. A reader
+ * that meets a writer, two that write one entry, or what a worker left that died, sees an entry that is none. */
 #ifndef AKIN_SHOWN_H
 #define AKIN_SHOWN_H
 
@@ -20,44 +20,52 @@
 #include "../shm/model.h"
 
 #define SHOWN_ID 24			/* bytes of a name */
+#define SHOWN_USER UINT32_C(0x80000000)	/* in n: the answer is for a customer */
 
 struct shown_entry {
-	_Atomic uint64_t number;	/* from 1; 0 while it is written */
+	_Atomic uint64_t number;	/* from 1 */
+	_Atomic uint64_t at;		/* nanoseconds of CLOCK_MONOTONIC, which all processes share */
 	_Atomic uint32_t generation;	/* low 32 bits */
 	_Atomic uint32_t asked;		/* index on its axis, in that generation */
-	_Atomic uint32_t n;		/* asked for */
-	_Atomic uint32_t kind;		/* enum axis_kind */
-	_Atomic int64_t at;		/* seconds since 1970 */
+	_Atomic uint32_t n;		/* asked for; | SHOWN_USER */
+	_Atomic uint32_t check;		/* of all the others */
 };
 _Static_assert(sizeof(struct shown_entry) == 32, "two a cache line");
 
 struct shown {				/* lies behind struct watch in the slot: slot.h */
 	_Alignas(64) _Atomic uint64_t last; /* the number that was given last */
-	uint32_t size;			/* entries; a power of two; master, before the first worker */
+	_Alignas(64) uint32_t size;	/* entries; 0 or a power of two; master, before the first worker */
 	/* then struct shown_entry[size], then _Atomic uint64_t latest[size]: the last number given to a customer, by index
 	 * modulo size */
+	_Alignas(64) struct shown_entry entry[];
 };
+
+/* Answers remembered for so many asked for (the setting feedback_ring): the next power of two. */
+uint32_t shown_ring(uint32_t answers);
 
 /* Bytes of a ring of that many entries, and making it one in zeroed memory. size: 0 for none, or a power of two. */
 size_t shown_size(uint32_t size);
 void shown_make(struct shown *s, uint32_t size);
 
-/* A name is keyed by a number that the master draws once; board_head.shown_key. */
 struct shown_what {
 	uint64_t generation;
 	enum axis_kind kind;
 	uint32_t asked, n;
-	int64_t at;
+	uint64_t began;			/* nanoseconds of CLOCK_MONOTONIC, of the request */
+	int64_t at;			/* the same in seconds since 1970; filled by those who find */
 };
 
-/* The worker's, by any of its threads: keep w, and write its name to id[SHOWN_ID]. Two atomic operations and a few stores. */
-void shown_add(struct shown *s, uint32_t slot, uint64_t key, const struct shown_what *w, char id[SHOWN_ID]);
+/* The worker's, by any of its threads: keep w, and write its name to id[SHOWN_ID]. One atomic addition and a few stores. The
+ * slot is its own (b->own_index); its names are keyed by a number that the master has drawn, board_head.shown_key. */
+void shown_add(const struct board *b, struct shown *s, const struct shown_what *w, char id[SHOWN_ID]);
 
-/* KNOWN: *w is filled. GONE: the name is right, and the ring has gone past it. FOREIGN: it is no name of this server's. */
+/* KNOWN: *w is filled. GONE: the name is right, and the ring has gone past it. FOREIGN: it is no name of this server's, since
+ * its master started. */
 enum shown_found { SHOWN_KNOWN, SHOWN_GONE, SHOWN_FOREIGN };
 enum shown_found shown_find(const struct board *b, struct text id, struct shown_what *w);
 
-/* The newest answer for a customer of that generation that any ring still holds. False: none. */
+/* The newest answer for a customer of that generation that the rings know; one forgets a customer earlier than by its size
+ * when it gives an answer to another whose index is the same modulo its size. False: none. */
 bool shown_latest(const struct board *b, uint64_t generation, uint32_t customer, struct shown_what *w);
 
 #endif

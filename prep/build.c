@@ -13,8 +13,10 @@
 #include "popularity.h"
 #include "progress.h"
 #include "provenance.h"
+#include "references.h"
 #include "report.h"
 #include "similarity.h"
+#include "visits.h"
 #include "../shm/json_text.h"
 #include "../shm/model_file.h"
 
@@ -25,6 +27,9 @@ struct build {
 	struct interactions interactions;
 	struct popularity popularity;
 	struct similarity similarity[AXES];
+	struct visits visits;
+	struct reference references[FEATURE_BINNED];
+	struct backtest backtest;
 	struct model_head head;
 	json_t *provenance;
 	struct effort effort;
@@ -73,7 +78,8 @@ static bool digest_input(struct build *b, struct fault *why)
 
 	progress_phase(&b->progress, "interactions");
 	bool ok = interactions_build(&b->interactions, &t, why) &&
-		  popularity_build(&b->popularity, &t, &b->interactions, why) && describe(b, &t, why);
+		  popularity_build(&b->popularity, &t, &b->interactions, why) &&
+		  visits_count(&b->visits, &t, &b->interactions, why) && describe(b, &t, why);
 
 	transactions_free(&t);
 	b->effort.read = read - begun;
@@ -99,6 +105,20 @@ static bool compute_rows(struct build *b, struct fault *why)
 	}
 	b->effort.similarities = clock_seconds() - begun;
 	return true;
+}
+
+/* What the model's own entities look like, from what will be written. */
+static bool compute_references(struct build *b, struct fault *why)
+{
+	struct model m = {.popular = b->popularity.all, .first_seen = b->interactions.first_seen};
+
+	for (int k = 0; k < AXES; k++) {
+		m.axis[k] = interactions_axis(&b->interactions, k);
+		m.axis[k].row_start = b->similarity[k].row_start;
+		m.axis[k].rows = b->similarity[k].rows;
+		m.axis[k].row_limit = b->options.row_limit;
+	}
+	return references_build(b->references, &m, why);
 }
 
 static bool write_model(struct build *b, struct fault *why)
@@ -133,6 +153,10 @@ static bool write_model(struct build *b, struct fault *why)
 		(struct model_part){b->popularity.all, (uint64_t)items * sizeof *b->popularity.all};
 	part[SECTION_RECENT] = (struct model_part){b->popularity.recent,
 						   (uint64_t)b->popularity.recent_count * sizeof *b->popularity.recent};
+	part[SECTION_VISITS] = (struct model_part){b->visits.visits, x->side[AXIS_CUSTOMER].n * sizeof *b->visits.visits};
+	part[SECTION_LINES] = (struct model_part){b->visits.lines, items * sizeof *b->visits.lines};
+	part[SECTION_REFERENCES] = (struct model_part){b->references, sizeof b->references};
+	part[SECTION_BACKTEST] = (struct model_part){&b->backtest, sizeof b->backtest};
 	part[SECTION_PROVENANCE] = (struct model_part){provenance, strlen(provenance)};
 
 	bool ok = model_file_write(b->options.output, &b->head, part, why);
@@ -187,13 +211,14 @@ static void build_free(struct build *b)
 	json_decref(b->provenance);
 	for (int k = 0; k < AXES; k++)
 		similarity_free(&b->similarity[k]);
+	visits_free(&b->visits);
 	popularity_free(&b->popularity);
 	interactions_free(&b->interactions);
 }
 
 int build_main(int argc, char **argv)
 {
-	struct build b = {0};
+	struct build b = {.backtest = {.split = INT64_MIN}};
 	struct fault why = {""};
 	const struct reading *how = &b.options.reading;
 	int status;
@@ -205,7 +230,8 @@ int build_main(int argc, char **argv)
 
 	bool ok = provenance_now(&b.head.created, &why) &&
 		  destination_check(b.options.output, how->paths, how->path_count, &why) &&
-		  digest_input(&b, &why) && compute_rows(&b, &why) && write_model(&b, &why);
+		  digest_input(&b, &why) && compute_rows(&b, &why) && compute_references(&b, &why) &&
+		  write_model(&b, &why);
 
 	progress_clear(&b.progress);
 	if (!ok)

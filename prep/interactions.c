@@ -201,8 +201,7 @@ static bool lists_open(struct side *s, uint64_t pairs, struct fault *why)
 	return true;
 }
 
-static bool make_lists(struct interactions *x, const struct transactions *t, const uint32_t *customer_at,
-		       struct fault *why)
+static bool make_lists(struct interactions *x, const struct transactions *t, struct fault *why)
 {
 	struct side *items = &x->side[AXIS_ITEM], *customers = &x->side[AXIS_CUSTOMER];
 	struct dealing d = {.item_at = x->first_seen};
@@ -212,7 +211,7 @@ static bool make_lists(struct interactions *x, const struct transactions *t, con
 		return false;
 	}
 	for (uint32_t i = 0; i < customers->n; i++)
-		d.customer_index[customer_at[i]] = i;
+		d.customer_index[x->customer_number[i]] = i;
 	for (uint32_t i = 0; i < items->n; i++)
 		d.item_index[x->first_seen[i]] = i;
 	deal_by_item(&d, t);
@@ -270,18 +269,16 @@ bool interactions_build(struct interactions *x, const struct transactions *t, st
 		return fault_set(why, "a model is made from at most %u rows, there are %llu", UINT32_MAX,
 				 (unsigned long long)t->rows);
 
-	uint32_t *customer_at = malloc(t->customers.n * sizeof *customer_at);
-
+	x->customer_number = malloc(t->customers.n * sizeof *x->customer_number);
 	x->first_seen = malloc(t->items.n * sizeof *x->first_seen);
 
-	bool ok = customer_at && x->first_seen;
+	bool ok = x->customer_number && x->first_seen;
 
 	if (!ok)
-		no_memory(why, "ids", ((uint64_t)t->customers.n + t->items.n) * sizeof *customer_at);
-	ok = ok && sort_ids(&x->side[AXIS_CUSTOMER], &t->customers, customer_at, why) &&
+		no_memory(why, "ids", ((uint64_t)t->customers.n + t->items.n) * sizeof *x->first_seen);
+	ok = ok && sort_ids(&x->side[AXIS_CUSTOMER], &t->customers, x->customer_number, why) &&
 	     sort_ids(&x->side[AXIS_ITEM], &t->items, x->first_seen, why) &&
-	     lay_out_descriptions(x, t, why) && make_lists(x, t, customer_at, why);
-	free(customer_at);
+	     lay_out_descriptions(x, t, why) && make_lists(x, t, why);
 	if (!ok)
 		interactions_free(x);
 	return ok;
@@ -296,6 +293,7 @@ void interactions_free(struct interactions *x)
 		free(x->side[i].members);
 	}
 	free(x->first_seen);
+	free(x->customer_number);
 	free(x->description_start);
 	free(x->descriptions);
 	*x = (struct interactions){0};

@@ -19,6 +19,7 @@ struct interactions {
 	struct side side[AXES];
 	uint64_t pairs;
 	uint32_t *first_seen;		/* [items] number the item had in the transactions */
+	uint32_t *customer_number;	/* [customers] and the customer */
 	uint64_t *description_start;	/* [items + 1] */
 	char *descriptions;
 };

@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
-#include "../metrics/counters.h"
+#include "../metrics/slot.h"
 #include "capacity.h"
 #include "keys.h"
 #include "log.h"
@@ -30,14 +31,28 @@ static void check_files(const struct settings *s)
 			 capacity_files(s));
 }
 
+/* A board with slots for what workers count, watch and remember. */
+static bool open_board(struct board *b, const struct settings *s, struct fault *why)
+{
+	uint32_t ring = s->feedback == FEEDBACK_ON ? shown_ring(s->feedback_ring) : 0;
+
+	if (!board_create(b, s->workers, slot_size(ring), 0, why))
+		return false;
+	if (getrandom(&b->head->shown_key, sizeof b->head->shown_key, 0) != (ssize_t)sizeof b->head->shown_key)
+		return fault_errno(why, "can't draw a random number");
+	b->head->shown_ring = ring;
+	for (uint32_t i = 0; i < board_slots(b); i++)
+		shown_make(slot_shown(board_dead_counters(b, i)), ring);
+	return true;
+}
+
 static bool open_memory(struct master *m, struct fault *why)
 {
 	unsigned removed = segment_sweep();
 
 	if (removed)
 		log_line(LOG_INFO, "removed the shared memory of dead masters: %u segments", removed);
-	if (!board_create(&m->board, m->settings->workers, counters_size(), 0, why) ||
-	    !keys_open(m->settings, &m->board, why))
+	if (!open_board(&m->board, m->settings, why) || !keys_open(m->settings, &m->board, why))
 		return false;
 	memcpy(m->board.head->where, m->where, sizeof m->where);
 	memcpy(m->board.head->ops_where, m->ops_where, sizeof m->ops_where);

@@ -19,6 +19,7 @@
 static const struct settings *settings;
 static struct board *board;
 static struct counters *counters;	/* this worker's; NULL: nothing is counted */
+static struct traces traces;		/* of predictions */
 static struct exposition exposition;	/* as /metrics is written, but for what each request says */
 static _Atomic int listening = -1;
 
@@ -43,6 +44,10 @@ void serve_open(const struct settings *s, struct board *b)
 	settings = s;
 	board = b;
 	counters = s->metrics == METRICS_ON ? board_own_counters(b) : NULL;
+	traces.board = b;
+	traces.counters = counters;
+	traces.watch = slot_watch(board_own_counters(b));
+	traces.shown = b->head->shown_ring > 0 ? slot_shown(board_own_counters(b)) : NULL;
 	open_exposition();
 	access_open(s, b, counters);
 }
@@ -81,7 +86,7 @@ static void answer_with_model(struct serve_thread *t, const struct route *r, con
 	else if (r->handler == HANDLER_MODEL)
 		page_model(a, p);
 	else
-		predict(t, settings, p, r->handler == HANDLER_ITEM ? AXIS_ITEM : AXIS_CUSTOMER, r->id, q->query);
+		predict(t, settings, &traces, p, r->handler == HANDLER_ITEM ? AXIS_ITEM : AXIS_CUSTOMER, r->id, q->query);
 	if (pin)
 		pin_drop(pin);
 }
@@ -132,10 +137,10 @@ void serve_connection(struct serve_thread *t) { t->peer = (struct access_peer){.
 
 void serve_begin(struct serve_thread *t)
 {
-	if (!counters)
-		return;
-	t->began = clock_ns();
-	counters_begin(counters);
+	if (counters || traces.shown)
+		t->began = clock_ns();
+	if (counters)
+		counters_begin(counters);
 }
 
 /* Is this route there, for whoever came in so? Without metrics there is no /metrics. */

@@ -19,7 +19,7 @@ struct serve_thread {
 	struct scrape *scrape;		/* lent for the answer in hand, or NULL */
 	struct access_peer peer;	/* of the connection in hand */
 	struct counted counted;		/* what the request in hand is counted under, once it has its answer */
-	uint64_t began;			/* ns */
+	uint64_t began;			/* ns; 0 when nobody wants to know */
 };
 void serve_thread_free(struct serve_thread *t);
 

@@ -72,11 +72,17 @@ static const struct row rows[] = {
 	N(stop_timeout_ms,	"8000", 0, 3600000,		"longest drain after SIGTERM"),
 	N(drain_timeout_ms,	"30000", 0, 3600000,		"longest drain after SIGQUIT"),
 	N(upgrade_timeout_ms,	"60000", 100, 3600000,		"time for a new master to serve after SIGUSR2"),
+	T(transactions,		"", 0,				"files and folders of CSV that akinctl retrain builds from"),
+	T(retrain_options,	"", 0,				"options of akin-prep build for akinctl retrain"),
+	N(retrain_hold_off_s,	"3600", 0, 31536000,		"seconds between two starts of akinctl retrain"),
+	N(retrain_max_per_day,	"4", 1, 1000,			"most starts of akinctl retrain in 24 hours"),
 	W(metrics,		"on", "on|off",			"whether requests are counted and /metrics is served"),
 	I(metrics_namespace,	"",				"first part of the names of the http_ families"),
 	I(metrics_subsystem,	"",				"second part of the names of the http_ families"),
 	W(metrics_status,	"grouped", "grouped|exact",	"status labels of http_requests_total: 4xx or 404"),
 	H(metrics_exclude,	"",				"handlers left out of the http_ families"),
+	W(feedback,		"on", "on|off",			"whether answers have a recommendation_id, for feedback"),
+	N(feedback_ring,	"16384", 64, 1048576,		"answers a worker remembers for feedback"),
 	T(log,			"stderr", 1,			"'stderr' or a file"),
 	W(log_level,		"info", "error|warn|info|debug", "least weighty lines written"),
 	T(pid_file,		"", 0,				"file for the master's process id; empty: none"),
@@ -86,6 +92,7 @@ static const struct row rows[] = {
 _Static_assert(FILL_POPULAR == 0 && FILL_RECENT == 1 && FILL_NONE == 2, "the order of the words");
 _Static_assert(GATE_ON == 0 && GATE_OFF == 1 && OLDER_REFUSE == 0 && OLDER_TAKE == 1, "the order of the words");
 _Static_assert(METRICS_ON == 0 && METRICS_OFF == 1 && METRICS_GROUPED == 0 && METRICS_EXACT == 1, "the order of the words");
+_Static_assert(FEEDBACK_ON == 0 && FEEDBACK_OFF == 1, "the order of the words");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "the order of the words");
 
 /* One value, without the place it came from */

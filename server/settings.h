@@ -16,6 +16,7 @@ enum gate { GATE_ON, GATE_OFF };
 enum gate_older { OLDER_REFUSE, OLDER_TAKE };
 enum metrics { METRICS_ON, METRICS_OFF };
 enum metrics_status { METRICS_GROUPED, METRICS_EXACT };
+enum feedback { FEEDBACK_ON, FEEDBACK_OFF };
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 struct settings {
@@ -60,12 +61,20 @@ struct settings {
 	uint32_t stop_timeout_ms;	/* SIGTERM: longest drain */
 	uint32_t drain_timeout_ms;	/* SIGQUIT: longest drain */
 	uint32_t upgrade_timeout_ms;	/* SIGUSR2: for the new master to serve */
+	/* retraining: akinctl's, the server reads none of them */
+	char transactions[PATH_MAX];	/* files and folders, with blanks between them; "": no retraining */
+	char retrain_options[PATH_MAX];	/* for akin-prep build */
+	uint32_t retrain_hold_off_s;	/* from start to start */
+	uint32_t retrain_max_per_day;
 	/* metrics */
 	enum metrics metrics;
 	char metrics_namespace[49];	/* "": none; the two make the prefix of the http_ families */
 	char metrics_subsystem[49];
 	enum metrics_status metrics_status; /* 4xx or 404 */
 	char metrics_exclude[512];	/* handlers, with commas or blanks between them */
+	/* feedback */
+	enum feedback feedback;		/* off: answers have no recommendation_id, and nobody is told what became of them */
+	uint32_t feedback_ring;		/* answers that each worker remembers; rounded up to a power of two */
 	/* traces */
 	char log[PATH_MAX];		/* "stderr" or a file */
 	enum log_level log_level;

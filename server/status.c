@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../metrics/counters.h"
+#include "../metrics/slot.h"
 #include "../shm/packed.h"
 #include "queue.h"
 #include "listing.h"
@@ -24,7 +24,7 @@
 
 static bool counts(const struct board *b)
 {
-	return b->head->counting && b->head->counters_size == counters_size() &&
+	return b->head->counting && b->head->counters_size == slot_size(b->head->shown_ring) &&
 	       strncmp(b->head->release, AKIN_VERSION, sizeof b->head->release) == 0;
 }
 

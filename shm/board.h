@@ -18,7 +18,7 @@
 #include "segment.h"
 
 #define BOARD_MAGIC	"AKINBORD"
-#define BOARD_VERSION	7
+#define BOARD_VERSION	8
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
 #define BOARD_WHERE	80		/* "[::1]:8000": an address as a URL has it, with its port */
@@ -72,6 +72,8 @@ struct board_head {
 	uint32_t counting;			/* master; 1 when requests are counted (the setting metrics) */
 	char where[BOARD_WHERE];		/* master, before its first load; what is listened on; "": not told yet */
 	char ops_where[BOARD_WHERE];		/* master, the same; the operations listener; "": there is none */
+	uint64_t shown_key;			/* master; drawn once: what names of answers are made with (metrics/shown.h) */
+	uint32_t shown_ring;			/* master; answers that each slot remembers; 0: none are */
 };
 
 struct board_slot {

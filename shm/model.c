@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "reference.h"
+
 /* Length of each section in terms of the counts, where the counts fix it. */
 static bool section_length_known(const struct model_head *h, enum model_section s, uint64_t *length)
 {
@@ -30,10 +32,20 @@ static bool section_length_known(const struct model_head *h, enum model_section 
 		*length = h->interactions * sizeof(uint32_t);
 		return true;
 	case SECTION_FIRST_SEEN:
+	case SECTION_LINES:
 		*length = items * sizeof(uint32_t);
+		return true;
+	case SECTION_VISITS:
+		*length = customers * sizeof(uint32_t);
 		return true;
 	case SECTION_POPULAR:
 		*length = items * sizeof(struct popular);
+		return true;
+	case SECTION_REFERENCES:
+		*length = FEATURE_BINNED * sizeof(struct reference);
+		return true;
+	case SECTION_BACKTEST:
+		*length = sizeof(struct backtest);
 		return true;
 	default:
 		return false;
@@ -141,6 +153,10 @@ bool model_view(struct model *m, const void *image, size_t size, struct fault *w
 	m->popular = AT(SECTION_POPULAR);
 	m->recent = AT(SECTION_RECENT);
 	m->recent_count = (uint32_t)(h->section[SECTION_RECENT].length / sizeof(struct popular));
+	m->visits = AT(SECTION_VISITS);
+	m->lines = AT(SECTION_LINES);
+	m->references = AT(SECTION_REFERENCES);
+	m->backtest = AT(SECTION_BACKTEST);
 	m->provenance = (struct text){AT(SECTION_PROVENANCE), (size_t)h->section[SECTION_PROVENANCE].length};
 #undef AT
 	return true;

@@ -14,7 +14,8 @@
  *   - the two list sets are transposes of each other, and no list is empty;
  *   - a row is in rank order (rank.h), holds no zero count and never its own index; a row shorter than
  *     `row_limit` holds every neighbour there is;
- *   - all text is well-formed UTF-8; no id is empty or holds a NUL. */
+ *   - all text is well-formed UTF-8; no id is empty or holds a NUL;
+ *   - the references are what feature.h gives for the entities of this very model. */
 #ifndef AKIN_MODEL_H
 #define AKIN_MODEL_H
 
@@ -26,7 +27,7 @@
 #include "fault.h"
 
 #define MODEL_MAGIC	  "AKINMODL"
-#define MODEL_VERSION	  1
+#define MODEL_VERSION	  2
 #define MODEL_BYTE_ORDER  UINT32_C(0x01020304)
 #define MODEL_ALIGN	  8	      /* every section starts on a multiple of this */
 #define MODEL_NONE	  UINT32_MAX  /* no such customer or item */
@@ -58,6 +59,10 @@ enum model_section {
 	SECTION_FIRST_SEEN,		/* u32[items]: rank of the item's first kept row, a permutation */
 	SECTION_POPULAR,		/* struct popular[items]: over all time, most customers first */
 	SECTION_RECENT,			/* struct popular[]: over the last 30 days of the data */
+	SECTION_VISITS,			/* u32[customers]: distinct times of the customer's kept rows, at least 1 */
+	SECTION_LINES,			/* u32[items]: the item's kept rows */
+	SECTION_REFERENCES,		/* struct reference[FEATURE_BINNED] (reference.h) */
+	SECTION_BACKTEST,		/* one struct backtest (reference.h) */
 	SECTION_PROVENANCE,		/* JSON object, UTF-8 */
 	SECTIONS
 };
@@ -122,6 +127,9 @@ struct axis {
 	bool whole;
 };
 
+struct reference;		/* reference.h, as the next */
+struct backtest;
+
 struct model {
 	const struct model_head *head;
 	struct axis axis[AXES];
@@ -131,6 +139,10 @@ struct model {
 	const struct popular *popular;	/* [items] */
 	const struct popular *recent;	/* [recent_count] */
 	uint32_t recent_count;
+	const uint32_t *visits;		/* [customers] */
+	const uint32_t *lines;		/* [items] */
+	const struct reference *references; /* [FEATURE_BINNED] */
+	const struct backtest *backtest;
 	struct text provenance;
 };
 
@@ -143,7 +155,7 @@ bool model_view(struct model *m, const void *image, size_t size, struct fault *w
 bool model_view_head(const struct model_head *h, size_t size, struct fault *why);
 
 /* Check everything model.h promises of a viewed image but that the rows' counts are true: checksum, ids, lists,
- * transposition, row order, permutations, text. Trusts no number it has not checked. False: *why has the rule and
+ * transposition, row order, permutations, references, text. Trusts no number it has not checked. False: *why has the rule and
  * the value. Allocates 8 bytes an entry while it runs. */
 bool model_verify(const struct model *m, struct fault *why);
 

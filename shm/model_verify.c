@@ -13,6 +13,7 @@
 
 #include "cooccur.h"
 #include "rank.h"
+#include "reference.h"
 #include "utf8.h"
 
 static const char *const axis_name[AXES] = {[AXIS_ITEM] = "item", [AXIS_CUSTOMER] = "customer"};
@@ -241,7 +242,8 @@ bool model_verify(const struct model *m, struct fault *why)
 			return false;
 	}
 	return verify_popular(m, m->popular, item->n, true, why) &&
-	       verify_popular(m, m->recent, m->recent_count, false, why) && verify_texts(m, why);
+	       verify_popular(m, m->recent, m->recent_count, false, why) && verify_texts(m, why) &&
+	       references_verify(m, why);
 }
 
 bool model_verify_rows(const struct model *m, struct fault *why)

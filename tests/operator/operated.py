@@ -70,6 +70,10 @@ class Place:
         assert done.status == status and done.err, (arguments, done)
         return done.err
 
+    def command_settings(self):
+        """What the settings are by the program itself."""
+        return subprocess.run([harness.SERVER, "-c", self.conf, "-T"], stdout=subprocess.PIPE, text=True).stdout
+
     def facts(self):
         return json.loads(self.good("status", "--json"))
 
@@ -100,7 +104,7 @@ class Place:
 
     def litter(self):
         """What a deploy must not leave: copies, half-made links."""
-        return sorted(p.name for p in [*self.store.glob(".*"), *self.model.parent.glob("model.akin?*")] if p.name != ".lock")
+        return sorted(p.name for p in [*self.store.glob(".*"), *self.model.parent.glob("model.akin?*")] if p.name not in (".lock", ".retrain"))
 
     def family(self):
         """Every process that was started with these settings."""

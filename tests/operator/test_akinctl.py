@@ -383,9 +383,9 @@ def complete(*words, folder=TOP, path=""):
 def test_completion(place, models):
     commands = complete("akinctl", "")
     usage = subprocess.run([operated.AKINCTL, "-h"], stdout=subprocess.PIPE, text=True).stdout
-    assert {"start", "stop", "drain", "restart", "reload", "reopen", "upgrade", "status", "check", "top", "model"} <= commands
+    assert {"start", "stop", "drain", "restart", "reload", "reopen", "upgrade", "status", "check", "top", "model", "retrain"} <= commands
     assert {word for word in commands if word.isalpha()} <= set(re.findall(r"[a-z]+", usage))
-    assert complete("akinctl", "re") == {"restart", "reload", "reopen"}
+    assert complete("akinctl", "re") == {"restart", "reload", "reopen", "retrain"}
     assert complete("akinctl", "-c", "/dev/null", "sta") == {"start", "status"}
     assert complete("akinctl", "status", "-") == {"--json"}
     assert complete("akinctl", "model", "") == {"deploy", "rollback", "list", "show", "diff", "verify"}
@@ -402,8 +402,8 @@ def test_completion(place, models):
 def test_every_command_is_in_the_man_page():
     page = (TOP / "docs/akinctl.8").read_text()
     script = (TOP / "etc/akinctl").read_text()
-    commands = re.search(r"^(start \| .*\| model)\) ;;", script, re.M)[1].split(" | ")
-    assert len(commands) == 11
+    commands = re.search(r"^(start \| .*\| retrain)\) ;;", script, re.M)[1].split(" | ")
+    assert len(commands) == 12
     for command in commands:
         assert re.search(rf"^\.It Cm {command}\b", page, re.M), command
     for verb in re.search(r"^\t(deploy \| [a-z| ]+)\)", (TOP / "etc/akinctl-model").read_text(), re.M)[1].split(" | "):

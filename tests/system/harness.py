@@ -121,6 +121,11 @@ class Answer:
         return json.loads(self.body)
 
     @property
+    def nameless(self):
+        """The body without its recommendation_id, which no other answer has."""
+        return re.sub(rb',"recommendation_id":"[0-9a-f]{24}"}\Z', b"}", self.body)
+
+    @property
     def generation(self):
         return int(self.headers["akin-generation"])
 

@@ -48,7 +48,7 @@ def test_the_undamaged_one_is_taken(tmp_path, good):
 def positions(size):
     """Every eighth byte of the head and the section table, then a sample over all, the last byte included."""
     chance = random.Random(size)
-    return list(range(0, 376, 8)) + sorted(chance.sample(range(376, size), 60)) + [size - 1]
+    return list(range(0, 440, 8)) + sorted(chance.sample(range(440, size), 60)) + [size - 1]
 
 
 def test_flipped_bits(tmp_path, good):
@@ -65,8 +65,8 @@ def test_flipped_bits(tmp_path, good):
 
 def test_truncations(tmp_path, good):
     chance = random.Random(2)
-    for size in [1, 7, 8, 31, 32, 87, 88, 375, 376, 377, len(good) - 1, len(good) - 8] + \
-            sorted(chance.sample(range(400, len(good)), 20)):
+    for size in [1, 7, 8, 31, 32, 87, 88, 439, 440, 441, len(good) - 1, len(good) - 8] + \
+            sorted(chance.sample(range(450, len(good)), 20)):
         path = tmp_path / "short"
         path.write_bytes(good[:size])
         refused(prep("verify", path), str(path))
@@ -90,11 +90,12 @@ def test_something_behind_the_end(tmp_path, good):
 
 def test_another_version_is_named(tmp_path, good):
     raw = bytearray(good)
-    struct.pack_into("<I", raw, 12, 2)
-    path = tmp_path / "newer"
-    path.write_bytes(raw)
-    both_refuse(path)
-    assert "version" in check(path).err and "2" in check(path).err
+    for version in (1, 3):
+        struct.pack_into("<I", raw, 12, version)
+        path = tmp_path / "another"
+        path.write_bytes(raw)
+        both_refuse(path)
+        assert f"version is {version}," in check(path).err and "akin-prep build again" in check(path).err
 
 
 def test_another_byte_order(tmp_path, good):

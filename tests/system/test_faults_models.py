@@ -79,7 +79,7 @@ def flipped(raw, at, bit):
 def test_flipped_bits(serving, shops):
     """At a sample of all positions: the head, the table of sections, and all over the rest."""
     raw, chance = shops[1].bytes, random.Random(4)
-    places = sorted(chance.sample(range(376), FLIPS // 2) + chance.sample(range(376, len(raw)), FLIPS // 2)) + [len(raw) - 1]
+    places = sorted(chance.sample(range(440), FLIPS // 2) + chance.sample(range(440, len(raw)), FLIPS // 2)) + [len(raw) - 1]
     with Refusals(serving, shops) as r:
         for at in places:
             r.refuse(flipped(raw, at, chance.randrange(8)))
@@ -88,16 +88,16 @@ def test_flipped_bits(serving, shops):
 def test_truncated(serving, shops):
     raw, chance = shops[1].bytes, random.Random(5)
     with Refusals(serving, shops) as r:
-        for size in [0, 1, 31, 32, 375, 376, len(raw) - 1] + chance.sample(range(377, len(raw) - 1), CUTS):
+        for size in [0, 1, 31, 32, 375, 440, len(raw) - 1] + chance.sample(range(441, len(raw) - 1), CUTS):
             r.refuse(raw[:size])
 
 
 def test_another_version_and_what_is_no_model(serving, shops):
     raw = shops[1].bytes
     newer = bytearray(raw)
-    struct.pack_into("<I", newer, 12, 2)
+    struct.pack_into("<I", newer, 12, 3)
     with Refusals(serving, shops) as r:
-        r.refuse(bytes(newer), "version", "2")
+        r.refuse(bytes(newer), "version", "3")
         r.refuse(raw[:8] + raw[8:12][::-1] + raw[12:])          # of a machine of the other byte order
         r.refuse(harness.csv_bytes([("1", "A")]))
         r.refuse(b"\0" * len(raw))

@@ -275,7 +275,9 @@ def test_what_is_read_is_exported_and_what_is_exported_is_read(calm):
     # Two are Prometheus's own; and without API keys there are no requests that have one.
     assert read - {"up", "scrape_duration_seconds", "akin_api_key_requests_total"} <= series
     unread = {f for f in families if not {f, f + "_sum", f + "_count", f + "_bucket"} & read}
-    assert unread == {"akin_model_data_timestamp_seconds"}      # its age is read
+    assert unread == {"akin_model_data_timestamp_seconds",      # its age is read
+                      "akin_predictions_total", "akin_predicted_ids_total", "akin_prediction_top_score",
+                      "akin_prediction_own_results"}
 
 
 def test_questions_of_the_replaced_applications_kind_answer(calm):

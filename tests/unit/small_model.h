@@ -10,7 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <math.h>
+#include <xxhash.h>
+
 #include "../../shm/model_file.h"
+#include "../../shm/reference.h"
 
 #define SMALL_MAX 64
 
@@ -19,6 +23,7 @@ struct small {
 	uint8_t bought[SMALL_MAX][SMALL_MAX];	/* [customer][item] */
 	uint32_t first_seen[SMALL_MAX];		/* [item] a permutation */
 	uint32_t row_limit, whole;
+	struct backtest backtest;		/* with visits of 0: none */
 };
 
 /* A reproducible table with that many purchases in a hundred; nobody is left empty-handed, no item unsold. */
@@ -94,6 +99,70 @@ static inline void small_id(int kind, uint32_t i, char id[8])
 	snprintf(id, 8, "%c%02u", kind == AXIS_ITEM ? 'i' : 'c', i % 100);
 }
 
+/* A feature, from the table alone. */
+static inline double small_feature(const struct small *s, int f, uint32_t i)
+{
+	int kind = f <= FEATURE_USER_HISTORY ? AXIS_CUSTOMER : AXIS_ITEM;
+	uint32_t own = small_co(s, kind, i, i), before = 0;
+	struct neighbour row[SMALL_MAX];
+	uint32_t n = small_row(s, kind, i, row), of = n ? small_co(s, kind, row[0].id, row[0].id) : 0;
+	char id[8];
+
+	switch (f) {
+	case FEATURE_USER_TOP_SCORE:
+	case FEATURE_ITEM_TOP_SCORE:
+		return n ? row[0].co / sqrt((double)own * of) : 0;
+	case FEATURE_USER_RESULTS:
+		return n ? of - row[0].co : 0;
+	case FEATURE_USER_HISTORY:
+		return own;
+	case FEATURE_ITEM_RESULTS:
+		return n < s->row_limit ? n : s->row_limit;
+	case FEATURE_ITEM_RANK:
+		for (uint32_t j = 0; j < s->items; j++)
+			before += small_co(s, kind, j, j) > own || (small_co(s, kind, j, j) == own && j < i);
+		return before + 1;
+	default:
+		small_id(kind, i, id);
+		return (double)(XXH3_64bits(id, 3) & 63);
+	}
+}
+
+/* Bins from one value that there is to the next, groups of every sixth. */
+static inline void small_reference(const struct small *s, int f, struct reference *r)
+{
+	uint32_t n = small_n(s, f <= FEATURE_USER_HISTORY ? AXIS_CUSTOMER : AXIS_ITEM), edges = 0;
+	double value[SMALL_MAX], last = -1;
+
+	memset(r, 0, sizeof *r);
+	for (uint32_t i = 0; i < n; i++)
+		value[i] = small_feature(s, f, i);
+	if (f == FEATURE_ITEM_MIX) {
+		r->bins = r->groups = 64;
+		for (uint32_t i = 0; i < n; i++)
+			r->count[(int)value[i]]++;
+		return;
+	}
+	for (;;) {
+		double least = INFINITY;
+
+		for (uint32_t i = 0; i < n; i++)
+			if (value[i] > last && value[i] < least)
+				least = value[i];
+		if (least == INFINITY)
+			break;
+		r->edge[edges] = last = least;
+		r->group[edges + 1] = (uint8_t)(edges / 6);
+		edges++;
+		for (uint32_t i = 0; i < n; i++)
+			r->count[edges] += value[i] == least;
+	}
+	r->edge[edges] = last + 1;
+	r->group[edges + 1] = r->group[edges];
+	r->groups = r->group[edges] + 1u;
+	r->bins = edges + 2;
+}
+
 /* Write it to a new file and load that. The caller frees *image with model_file_free(). */
 static inline int small_image(const struct small *s, void **image, size_t *size)
 {
@@ -103,6 +172,9 @@ static inline int small_image(const struct small *s, void **image, size_t *size)
 	static struct neighbour rows[2][SMALL_MAX * SMALL_MAX];
 	static char ids[2][SMALL_MAX * 8], descriptions[SMALL_MAX * 16];
 	static struct popular popular[SMALL_MAX];
+	static uint32_t visits[SMALL_MAX], lines[SMALL_MAX];
+	static struct reference references[FEATURE_BINNED];
+	static struct backtest backtest;
 	static const char provenance[] = "{\"sources\":[]}";
 	struct model_head head = {.items = s->items, .customers = s->customers, .created = 1000, .data_until = 2000};
 	struct model_part part[SECTIONS];
@@ -172,6 +244,19 @@ static inline int small_image(const struct small *s, void **image, size_t *size)
 	part[SECTION_FIRST_SEEN] = (struct model_part){s->first_seen, s->items * sizeof(uint32_t)};
 	part[SECTION_POPULAR] = (struct model_part){popular, s->items * sizeof *popular};
 	part[SECTION_RECENT] = (struct model_part){popular, s->items / 2 * sizeof *popular};
+	for (int f = 0; f < FEATURE_BINNED; f++)
+		small_reference(s, f, &references[f]);
+	for (uint32_t c = 0; c < s->customers; c++)
+		visits[c] = 1;
+	for (uint32_t i = 0; i < s->items; i++)
+		lines[i] = small_co(s, AXIS_ITEM, i, i) + i % 3;
+	backtest = s->backtest;
+	if (!backtest.visits)
+		backtest.split = INT64_MIN;
+	part[SECTION_VISITS] = (struct model_part){visits, s->customers * sizeof *visits};
+	part[SECTION_LINES] = (struct model_part){lines, s->items * sizeof *lines};
+	part[SECTION_REFERENCES] = (struct model_part){references, sizeof references};
+	part[SECTION_BACKTEST] = (struct model_part){&backtest, sizeof backtest};
 	part[SECTION_PROVENANCE] = (struct model_part){provenance, sizeof provenance - 1};
 
 	int ok = model_file_write(path, &head, part, &why) && model_file_load(path, image, size, &why);

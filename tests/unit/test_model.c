@@ -81,6 +81,19 @@ static void every_flipped_bit_is_refused(void **state)
 	model_file_free(image, size);
 }
 
+/* Edges and groups of references are a choice; all else in them is not. */
+static bool is_chosen(const struct model *m, size_t at)
+{
+	size_t from = m->head->section[SECTION_REFERENCES].offset;
+	const struct reference *r = &m->references[(at - from) / sizeof *r];
+	size_t within = (at - from) % sizeof *r;
+
+	if (at < from || at >= from + FEATURE_ITEM_MIX * sizeof *r)
+		return false;
+	return (within >= offsetof(struct reference, edge) && within < offsetof(struct reference, edge[r->bins - 1])) ||
+	       (within >= offsetof(struct reference, group) && within < offsetof(struct reference, group[r->bins]));
+}
+
 /* A wrong writer, or a forger, sums up correctly: now only the structure can tell. Whatever is free to change
  * (texts, times) may pass; everything else must be refused, and nothing may crash. */
 static void a_right_checksum_saves_no_wrong_number(void **state)
@@ -103,16 +116,18 @@ static void a_right_checksum_saves_no_wrong_number(void **state)
 
 		if (at >= 24 && at < 32)
 			continue;	/* the checksum itself */
-		/* ids, descriptions, provenance, recent counts; row_limit and whole; times; padding */
+		/* ids, descriptions, provenance, recent counts, visits, lines; row_limit and whole; times; padding */
 		for (int k = 0; k < SECTIONS; k++) {
 			if (k == SECTION_ITEM_IDS || k == SECTION_CUSTOMER_IDS || k == SECTION_DESCRIPTIONS ||
-			    k == SECTION_PROVENANCE || k == SECTION_RECENT || k == SECTION_DESCRIPTION_STARTS)
+			    k == SECTION_PROVENANCE || k == SECTION_RECENT || k == SECTION_DESCRIPTION_STARTS ||
+			    k == SECTION_VISITS || k == SECTION_LINES)
 				text |= at >= h->section[k].offset &&
 					at < (k + 1 < SECTIONS ? h->section[k + 1].offset : size);
 			text |= at >= h->section[k].offset + h->section[k].length &&
 				at < (k + 1 < SECTIONS ? h->section[k + 1].offset : size);
 		}
 		text |= at >= 48 && at < 80;
+		text |= is_chosen(&m, at);
 		/* a shorter list of recent items is a sound list too */
 		text |= at >= 88 + 16 * SECTION_RECENT + 8 && at < 88 + 16 * SECTION_RECENT + 16;
 		for (size_t v = 0; v < sizeof values; v++) {
