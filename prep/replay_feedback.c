@@ -12,7 +12,8 @@
 
 #include "provenance.h"
 
-#define BODY_MAX     60000		/* bytes of a request, unless one event is longer */
+#define BODY_MAX     60000		/* bytes of a request */
+#define EVENT_MAX    4096		/* bytes of an event: an id has 1024 at most, and twice as many with escapes */
 #define OUTCOMES_MAX 100		/* different ones that are counted */
 
 bool feedback_open(struct feedback *f, struct judge *j, struct fault *why)
@@ -170,7 +171,7 @@ static bool post(struct feedback *f, struct fault *why)
 
 bool feedback_add(struct feedback *f, uint32_t purchase, struct fault *why)
 {
-	while (f->count == f->judge->options->batch || (f->count > 0 && f->length > BODY_MAX - 2048))
+	while (f->count == f->judge->options->batch || (f->count > 0 && f->length > BODY_MAX - EVENT_MAX))
 		if (!post(f, why))
 			return false;
 	return add(f, purchase, why);

@@ -510,3 +510,98 @@ def test_a_server_that_goes_away(hand):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         refused(prep("replay", "-q", "--server", f"http://127.0.0.1:{s.getsockname()[1]}", hand[1]), "Failed to connect")
+
+
+# -- telling the server ------------------------------------------------------------------------------------------------
+
+class Listening(Fake):
+    """A fake that takes feedback: what becomes of an event, judge(event, how often it came) says. Answers have names."""
+
+    def __init__(self, judge, results=lambda found: found):
+        self.judge, self.results, self.asked, self.events, self.bodies = judge, results, 0, [], []
+        super().__init__(self.answer)
+
+    def answer(self, n, request):
+        if request.startswith("GET"):
+            status, body = good(request)
+            self.asked += 1
+            return status, {**body, "recommendation_id": f"{self.asked:024x}"}
+        body = self.requests[-1][2]
+        events = json.loads(body)
+        self.bodies.append((len(events), len(body)))
+        found = []
+        for event in events:
+            self.events.append(event)
+            result = self.judge(event, sum(e["item"] == event["item"] for e in self.events))
+            found.append(result if isinstance(result, dict) else {"outcome": result})
+        found = self.results(found)
+        return 200, {"accepted": len(found), "rejected": 0, "results": found}
+
+
+BOUGHT = [("ann", "D", "2012-01-30T08:00:00"), ("ann", "A", "2012-02-01T12:00:00"), ("eve", "A", "2012-02-05T23:59:00"),
+          ("cid", "X", "2012-02-06T00:00:00"), ("cid", "D", "2012-02-06T00:00:00"), ("bob", "E", "2012-02-06T09:00:00"),
+          ("ann", "F", "2012-02-06T09:00:00"), ("cid", "F", None)]
+NAMED = {"ann": 6, "eve": 7, "cid": 8, "bob": 9}       # five items are asked for first
+
+
+def posted(who, item, when, name=None):
+    event = {"recommendation_id": f"{name or NAMED[who]:024x}", "item": item, "event": "purchase", "time": when}
+    return {k: v for k, v in event.items() if v}
+
+
+def like_the_fake(event, _):
+    """X is shown first, then A."""
+    return {"outcome": "hit", "rank": "XA".index(event["item"]) + 1, "source": "user"} if event["item"] in "XA" else "miss"
+
+
+def test_what_is_posted(hand):
+    for batch, bodies in ((400, [8]), (3, [3, 3, 2]), (1, [1] * 8)):
+        with Listening(like_the_fake) as fake:
+            answer = json.loads(ask(fake, hand, "--feedback", "--batch", batch).out)
+            assert fake.events == [posted(*row) for row in BOUGHT]
+            assert [count for count, _ in fake.bodies] == bodies
+            assert answer["feedback"] == {"posted": 8, "contradicted": 0, "outcomes": {"hit": 3, "miss": 5}}
+            assert (answer["hits"], answer["trials"]) == (3, 8) and answer["aside"]["repeat"] == 0
+
+
+def test_what_the_server_makes_of_it(hand):
+    """It tells repeats; what it does not judge is set aside; where it contradicts, that is said."""
+    outcomes = {"D": "repeat", "E": "old_generation", "F": "miss", "A": "miss", "X": {"outcome": "hit", "rank": 2}}
+    with Listening(lambda event, _: outcomes[event["item"]]) as fake:
+        done = ask(fake, hand, "--feedback")
+        answer = json.loads(done.out)
+        assert answer["aside"] == {"unknown_customer": 0, "unknown_item": 0, "repeat": 2, "not_judged": 1}
+        assert (answer["hits"], answer["trials"]) == (3, 5)
+        assert answer["feedback"]["contradicted"] == 3         # two As that are none to it, and X at another place
+        text = prep("replay", "-q", "--server", url(fake), "--feedback", hand[1]).out
+        assert "3 of them judged by the server otherwise than here" in text and "1 not judged by the server" in text
+        assert all(piece in text for piece in ("8 events: ", "1 hit", "4 miss", "1 old_generation", "2 repeat"))
+
+
+def test_an_answer_that_is_gone_is_asked_for_again(hand):
+    with Listening(lambda event, times: "gone" if event["item"] == "F" or times == 1 and event["item"] == "E"
+                   else like_the_fake(event, times)) as fake:
+        answer = json.loads(ask(fake, hand, "--feedback").out)
+        assert fake.events == [*(posted(*row) for row in BOUGHT), posted(*BOUGHT[5], 10), posted(*BOUGHT[6], 11), posted(*BOUGHT[7], 12)]
+        assert answer["feedback"] == {"posted": 11, "contradicted": 0, "outcomes": {"hit": 3, "miss": 3, "gone": 5}}
+        assert answer["aside"]["not_judged"] == 2 and answer["trials"] == 6
+
+
+def test_a_server_that_does_not_listen_well(hand):
+    for results in (lambda found: found[1:], lambda found: [{}] * len(found), lambda found: {}, lambda found: ["hit"] * len(found)):
+        with Listening(like_the_fake, results) as fake:
+            refused(ask(fake, hand, "--feedback"), "/feedback: must say what became of each event")
+    for status, body in ((404, {"detail": "Not Found"}), (413, {"detail": "at most 2 events"}), (400, b"")):
+        with Fake(lambda n, request: (status, body) if request.startswith("POST") else good(request)) as fake:
+            refused(ask(fake, hand, "--feedback"), f"/feedback: must take what was bought, not {status}")
+    with Fake(lambda n, request: (200, {k: v for k, v in good(request)[1].items() if k != "recommendation_id"})) as fake:
+        refused(ask(fake, hand, "--feedback"), "must have a recommendation_id in its answers")
+
+
+def test_long_bodies_are_cut(hand, tmp_path):
+    """No request over 60,000 bytes, whatever --batch allows."""
+    rows = [("ann", "i%03d" % n + "x" * 1000, 1, "2012-01-30 08:00") for n in range(200)]
+    with Listening(lambda event, _: "miss") as fake:
+        answer = json.loads(ask(fake, (None, table(tmp_path / "new.csv", rows)), "--feedback").out)
+        assert answer["feedback"]["posted"] == 200 == len(fake.events) and len(fake.bodies) < 6
+        assert all(bytes <= 60000 for _, bytes in fake.bodies)
