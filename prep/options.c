@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backtest.h"
 #include "columns.h"
 #include "dates.h"
 #include "similarity.h"
@@ -26,6 +27,8 @@ static const char build_usage[] =
 	"                           columns of another schema; FIELD: customer item quantity date description\n"
 	"      --date-format FORMAT mdy, dmy, iso or none (found out)\n"
 	"      --delimiter CHAR     or comma, semicolon, tab, pipe (found out)\n"
+	"      --backtest-days N    how much of the newest data to try a model of the older on (30)\n"
+	"      --no-backtest        leave that out\n"
 	"      --max-bad SHARE      refuse input with more malformed rows (0.1)\n"
 	"      --strict             refuse the first malformed row\n"
 	"  -q, --quiet              say only what fails\n"
@@ -47,7 +50,7 @@ static const char diff_usage[] =
 	"usage: akin-prep diff [options] OLD NEW\n"
 	"      --json               the differences as JSON\n";
 
-enum { OPT_NEIGHBOURS = OPTIONS_OWN, OPT_QUICK, OPT_ITEM, OPT_CUSTOMER };
+enum { OPT_NEIGHBOURS = OPTIONS_OWN, OPT_QUICK, OPT_ITEM, OPT_CUSTOMER, OPT_BACKTEST_DAYS, OPT_NO_BACKTEST };
 
 void options_usage(FILE *to)
 {
@@ -188,6 +191,8 @@ static const struct option build_longs[] = {
 	{"threads", required_argument, NULL, 'j'},
 	{"neighbours", required_argument, NULL, OPT_NEIGHBOURS},
 	OPTIONS_READING,
+	{"backtest-days", required_argument, NULL, OPT_BACKTEST_DAYS},
+	{"no-backtest", no_argument, NULL, OPT_NO_BACKTEST},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"json", no_argument, NULL, OPTIONS_JSON},
@@ -211,6 +216,14 @@ static bool build_option(struct build_options *o, int option, struct fault *why)
 		return true;
 	case OPT_NEIGHBOURS:
 		return parse_neighbours(optarg, o) || options_must(why, "--neighbours must be 1 to 100000, all or auto");
+	case OPT_BACKTEST_DAYS:
+		if (!options_count(optarg, 1, BACKTEST_DAYS_MAX, &n))
+			return options_must(why, "--backtest-days must be 1 to 36500");
+		o->backtest_days = (uint32_t)n;
+		return true;
+	case OPT_NO_BACKTEST:
+		o->backtest_days = 0;
+		return true;
 	case 'q':
 		o->quiet = true;
 		return true;
@@ -231,7 +244,7 @@ bool options_build(struct build_options *o, int argc, char **argv, int *status)
 	int option;
 
 	*o = (struct build_options){.output = "model.akin", .threads = processors(), .row_limit = ROW_LIMIT_DEFAULT,
-				    .reading = {.max_bad = 0.10}};
+				    .backtest_days = BACKTEST_DAYS, .reading = {.max_bad = 0.10}};
 	while ((option = getopt_long(argc, argv, "o:j:qvh", build_longs, NULL)) != -1) {
 		if (option == 'h')
 			return options_helped(build_usage, status);
