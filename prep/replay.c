@@ -1,4 +1,4 @@
-/* replay.c - the steps of a replay: read what is new, put it in order, ask and judge, count, tell. Any failure is one line,
+/* replay.c - the steps of a replay: open the model, read what is new, put it in order, ask and judge, count, tell. Any failure is one line,
  * and then nothing is told. What was posted to a server by then is posted. */
 #include "replay.h"
 
@@ -26,6 +26,10 @@ static bool read_new(struct replay *r, struct fault *why)
 {
 	struct reading *how = &r->options.reading;
 
+	if (r->options.model && !replay_model_open(&r->model, r->options.model, why))
+		return false;
+	if (r->options.model)		/* a week may have no day above 12, and comes from where the model's data came from */
+		how->date_order = replay_model_dates(&r->model);
 	how->note = progress_note;
 	how->progress = progress_step;
 	how->of = &r->progress;
@@ -41,7 +45,7 @@ static bool open_asked(struct replay *r, struct fault *why)
 {
 	const struct replay_options *o = &r->options;
 
-	if (o->model && !replay_model_open(&r->model, o->model, &r->new, o->n, why))
+	if (o->model && !replay_model_match(&r->model, &r->new, o->n, why))
 		return false;
 	if (!o->server)
 		return true;

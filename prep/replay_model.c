@@ -4,6 +4,7 @@
  * An answer for a customer needs the first neighbour of the customer's row, which every model stores, so nothing is packed. */
 #include "replay_model.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,17 +38,34 @@ static bool make_tables(struct replay_model *m)
 	return true;
 }
 
-bool replay_model_open(struct replay_model *m, const char *path, const struct transactions *t, uint32_t n,
-		       struct fault *why)
+bool replay_model_open(struct replay_model *m, const char *path, struct fault *why)
 {
-	*m = (struct replay_model){.new = t, .n = n};
+	*m = (struct replay_model){0};
 	if (!verify_open(&m->opened, path, why))
 		return false;
 	m->packed = (struct packed){.model = m->opened.model, .generation = 1};
-	if (make_tables(m))
-		return true;
-	replay_model_close(m);
-	return fault_set(why, "%s: no memory to ask it", path);
+	return true;
+}
+
+enum dates_order replay_model_dates(const struct replay_model *m)
+{
+	struct text text = m->opened.model.provenance;
+	json_t *provenance = json_loadb(text.at, text.len, 0, NULL);
+	const char *format = json_string_value(json_object_get(provenance, "date_format"));
+	enum dates_order order = !format			   ? DATES_UNKNOWN
+				 : strcmp(format, "m/d/Y") == 0 ? DATES_MDY
+				 : strcmp(format, "d/m/Y") == 0 ? DATES_DMY
+								   : DATES_UNKNOWN;
+
+	json_decref(provenance);
+	return order;
+}
+
+bool replay_model_match(struct replay_model *m, const struct transactions *t, uint32_t n, struct fault *why)
+{
+	m->new = t;
+	m->n = n;
+	return make_tables(m) || fault_set(why, "no memory to ask a model");
 }
 
 void replay_model_close(struct replay_model *m)

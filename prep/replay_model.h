@@ -19,9 +19,12 @@ struct replay_model {
 	struct scratch scratch;
 };
 
-/* Load and verify the model at path. t is borrowed and must outlive m. False: nothing is to be closed. */
-bool replay_model_open(struct replay_model *m, const char *path, const struct transactions *t, uint32_t n,
-		       struct fault *why);
+/* Load and verify the model at path. False: nothing is to be closed. */
+bool replay_model_open(struct replay_model *m, const char *path, struct fault *why);
+/* The order that the dates had from which it was made. */
+enum dates_order replay_model_dates(const struct replay_model *m);
+/* Get ready for t, which is borrowed and must outlive m, and answers of n places: before all that follows. */
+bool replay_model_match(struct replay_model *m, const struct transactions *t, uint32_t n, struct fault *why);
 void replay_model_close(struct replay_model *m);
 
 /* What the model would show customer number `customer` of the transactions, n places. False: memory was short. */

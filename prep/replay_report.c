@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "provenance.h"
+#include "report.h"
+#include "../shm/reference.h"
 
 static const uint32_t cuts[] = {1, 3, 5, 10, 20, 50, 100, 200, 500};
 
@@ -30,24 +32,45 @@ static json_t *share_json(const struct share *s)
 			 "share", ratio(s->unknown, s->all));
 }
 
-/* Hits within the first n places. */
-static json_t *cut_json(const struct score *s, uint32_t n)
+/* What the model has promised; NULL: nothing, for nobody has told or it has no backtest. */
+static const struct backtest *promise(const struct replay_result *r)
 {
-	uint64_t popular = score_hits(s, 0, n), user = score_hits(s, 1, n);
-
-	return json_pack("{s:I, s:I, s:I, s:I, s:f}", "n", (json_int_t)n, "hits", (json_int_t)(user + popular),
-			 "user", (json_int_t)user, "popular", (json_int_t)popular,
-			 "rate", ratio(user + popular, s->trials));
+	return r->model && r->model->backtest->split != INT64_MIN ? r->model->backtest : NULL;
 }
 
-static json_t *cuts_json(const struct score *s, uint32_t n)
+/* Of its trials, those that it hit within the first n places; null: it looked at fewer, or there is none. */
+static json_t *promise_json(const struct backtest *b, uint32_t n)
 {
+	uint64_t hits = 0;
+
+	if (!b || n > BACKTEST_RANKS)
+		return json_null();
+	for (uint32_t i = 0; i < n; i++)
+		hits += b->hits_own[i] + b->hits_popular[i];
+	return json_real(ratio(hits, b->trials));
+}
+
+/* Hits within the first n places. */
+static json_t *cut_json(const struct replay_result *r, uint32_t n)
+{
+	const struct score *s = r->score;
+	uint64_t popular = score_hits(s, 0, n), user = score_hits(s, 1, n);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o}", "n", (json_int_t)n, "hits", (json_int_t)(user + popular),
+			 "user", (json_int_t)user, "popular", (json_int_t)popular,
+			 "rate", ratio(user + popular, s->trials),
+			 "promised", promise_json(promise(r), n));
+}
+
+static json_t *cuts_json(const struct replay_result *r)
+{
+	uint32_t n = r->options->n;
 	json_t *list = json_array();
 	bool ok = list != NULL;
 
 	for (size_t i = 0; ok && i < sizeof cuts / sizeof *cuts && cuts[i] < n; i++)
-		ok = append(list, cut_json(s, cuts[i]));
-	return whole_or_none(list, ok && append(list, cut_json(s, n)));
+		ok = append(list, cut_json(r, cuts[i]));
+	return whole_or_none(list, ok && append(list, cut_json(r, n)));
 }
 
 static json_t *places_json(const uint64_t *hits, uint32_t n)
@@ -105,9 +128,9 @@ static json_t *rows_json(const struct replay_result *r)
 		time_of_data(from, s->from);
 		time_of_data(until, s->until);
 	}
-	return json_pack("{s:I, s:I, s:s?, s:s?, s:s?, s:I, s:o}", "read", (json_int_t)t->rows_read,
+	return json_pack("{s:I, s:I, s:s?, s:s?, s:s?, s:s?, s:I, s:o}", "read", (json_int_t)t->rows_read,
 			 "kept", (json_int_t)t->rows, "from", dated ? from : NULL, "until", dated ? until : NULL,
-			 "no_dates", t->recency_off, "undated", (json_int_t)t->undated,
+			 "date_format", t->date_format, "no_dates", t->recency_off, "undated", (json_int_t)t->undated,
 			 "not_newer", r->model && dated ? json_integer((json_int_t)s->not_newer) : json_null());
 }
 
@@ -152,13 +175,15 @@ json_t *replay_report_json(const struct replay_result *r)
 		  add(all, "trial_customers", json_integer((json_int_t)s->trial_customers)) &&
 		  add(all, "hits", json_integer((json_int_t)s->standing[HIT])) &&
 		  add(all, "hit_rate", json_real(ratio(s->standing[HIT], s->trials))) &&
-		  add(all, "first", cuts_json(s, o->n)) &&
+		  add(all, "first", cuts_json(r)) &&
 		  add(all, "hits_by_place", json_pack("{s:o, s:o}", "user", places_json(s->hits[1], o->n), "popular",
 						      places_json(s->hits[0], o->n))) &&
 		  add(all, "unknown", json_pack("{s:o, s:o, s:o, s:o}", "visits", share_json(&s->visits), "lines",
 						share_json(&s->lines), "customers", share_json(&s->customers), "items",
 						share_json(&s->items)));
 
+	if (ok)
+		ok = add(all, "backtest", promise(r) ? report_backtest_json(promise(r)) : json_null());
 	if (ok && o->by != PERIOD_NONE)
 		ok = add(all, "by", json_string(periods[o->by])) && add(all, "periods", periods_json(s, o->by));
 	if (ok && r->feedback)

@@ -89,12 +89,16 @@ static void print_unknown(const json_t *unknown)
 static void print_cuts(const json_t *all)
 {
 	const json_t *one, *list = json_object_get(all, "first");
+	bool promised = json_is_object(json_object_get(all, "backtest"));
 	size_t i;
 
-	printf("\n%6s  %9s  %9s  %9s  %9s\n", "first", "hits", "user", "popular", "rate");
+	printf("\n%6s  %9s  %9s  %9s  %9s%s\n", "first", "hits", "user", "popular", "rate", promised ? "   promised" : "");
 	json_array_foreach(list, i, one) {
-		printf("%6lld  %9lld  %9lld  %9lld  %7.3f %%\n", number(one, "n"), number(one, "hits"), number(one, "user"),
+		printf("%6lld  %9lld  %9lld  %9lld  %7.3f %%", number(one, "n"), number(one, "hits"), number(one, "user"),
 		       number(one, "popular"), percent(one, "rate"));
+		if (json_is_real(json_object_get(one, "promised")))
+			printf("  %7.3f %%", percent(one, "promised"));
+		putchar('\n');
 	}
 }
 

@@ -163,7 +163,10 @@ class Shop:
 
     def check(self, answer):
         """To the last hit."""
+        promised = [one.pop("promised") for one in answer["first"]]
         assert {k: answer[k] for k in self.expected} == self.expected
+        assert promised == [sum(answer["backtest"]["hits_own"][:one["n"]] + answer["backtest"]["hits_popular"][:one["n"]])
+                            / answer["backtest"]["trials"] for one in answer["first"]]
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +196,17 @@ def test_online_retail(shop):
     assert answer["rows"]["not_newer"] == 0 and answer["hits"] > 500
 
 
+def test_a_backtest_is_a_replay(shop, model):
+    """Of the whole data's model the backtest, which splits at the same time, says the same; and what a model promises is its own."""
+    backtest = lambda path: json.loads(prep("show", "--json", path).out)["backtest"]
+    answer, held = replay("--server", shop.model, "-n", PLACES, shop.new), backtest(model)
+    assert held["since"] == str(SPLIT)
+    assert (held["trials"], held["customers"]) == (answer["trials"], answer["trial_customers"])
+    assert (held["hits_own"], held["hits_popular"]) == (answer["hits_by_place"]["user"], answer["hits_by_place"]["popular"])
+    assert [held["hit_percent_5"], held["hit_percent_10"]] == pytest.approx([100 * answer["first"][k]["rate"] for k in (2, 3)], 1e-9)
+    assert answer["backtest"] == backtest(shop.model) and answer["backtest"]["since"] < held["since"]
+
+
 def test_a_server_of_the_same_model(shop, server):
     """With the file beside it, all is the same; alone, what customers have already is not known, and hits are the same."""
     asked = ("--server", url(server), "-n", PLACES, "--by", "week")
@@ -205,6 +219,7 @@ def test_a_server_of_the_same_model(shop, server):
     assert alone["trials"] == want["trials"] + want["aside"]["repeat"]
     for key in ("purchases", "hits", "hits_by_place", "unknown"):
         assert alone[key] == want[key], key
+    assert alone["backtest"] is None is alone["first"][0]["promised"]
     text = prep("replay", "-q", *asked, shop.new)
     assert f"{want['hits']}, " in text.out and "a server does not say so" in text.out
 
@@ -274,6 +289,21 @@ def test_without_dates(hand, tmp_path):
     assert answer["unknown"]["visits"] == shares(4, 1)
     refused(prep("replay", "-q", "--server", model, "--by", "day", new), "--by must have dates", "no date column")
     assert "in the order of the input: no date column" in prep("replay", "--server", model, new).out
+
+
+@pytest.mark.parametrize("order", ["%d/%m/%Y", "%m/%d/%Y"])
+def test_dates_that_could_be_either(small, tmp_path, order):
+    """A week at a month's beginning proves no order; the model's data did."""
+    dates = lambda days: [(who, item, 1, f"{datetime.date(2012, 2, day):{order}} 9:00") for (who, item), day in zip(OLD, days)]
+    model = small(table(tmp_path / "old.csv", dates(range(11, 20))).read_bytes())
+    new = table(tmp_path / "new.csv", dates([3, 4, 5, 5, 5, 5, 5, 5, 9]))
+    answer = replay("--server", model, "--by", "month", new)
+    assert answer["rows"]["date_format"] == order.replace("%", "") and answer["rows"]["no_dates"] is None
+    assert [period["begin"] for period in answer["periods"]] == ["2012-02"] and answer["rows"]["until"] == "2012-02-09 09:00:00"
+    assert "they are taken as: " + order.replace("%", "") in prep("replay", "--server", model, new).err
+    other = "dmy" if order.startswith("%m") else "mdy"
+    assert replay("--server", model, "--date-format", other, new)["rows"]["until"] == "2012-09-02 09:00:00"
+    refused(prep("replay", "-q", "--server", "http://127.0.0.1:1", "--by", "day", new), "must have dates, but ambiguous dates")
 
 
 def test_rows_the_model_was_made_from(small, tmp_path):
