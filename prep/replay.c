@@ -1,5 +1,5 @@
-/* replay.c - the steps of a replay: open the model, read what is new, put it in order, ask and judge, count, tell. Any failure is one line,
- * and then nothing is told. What was posted to a server by then is posted. */
+/* replay.c - the steps of a replay: open the model, read what is new, put it in order, ask and judge, count, tell. Any
+ * failure is one line, and then nothing is told. What was posted to a server by then is posted. */
 #include "replay.h"
 
 #include <signal.h>
