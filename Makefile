@@ -35,7 +35,7 @@ objects    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 PROGRAMS    := $(BUILD)/akin-prep $(BUILD)/akin-server
 UNITS       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 FAULTS      := $(patsubst tests/faults/%.c,$(BUILD)/faults/%.so,$(FAULTS_C))
-PREP_LIBS   := -llz4 -lxxhash -ljansson -lm
+PREP_LIBS   := -llz4 -lxxhash -ljansson -lcurl -lm
 SERVER_LIBS := -lcivetweb -llz4 -lxxhash -ljansson -linih -lz -lm
 
 # Fuzz targets: built by `make fuzzers` in $(BUILD)/fuzz, by clang, each with what it needs of everything. -fsanitize=fuzzer
@@ -58,7 +58,7 @@ $(BUILD)/akin-server: $(call objects,$(SERVER_C) $(METRICS_C) $(SHM_C))
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcmocka
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcurl -lcmocka
 # Preloaded into programs under test, so never built for a sanitizer themselves.
 $(BUILD)/faults/%.so: tests/faults/%.c
 	@mkdir -p $(@D)
@@ -67,7 +67,7 @@ $(BUILD)/everything.a: $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRIC
 	@rm -f $@
 	$(AR) rcs $@ $^
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/everything.a
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) -lcurl
 $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb

@@ -15,7 +15,7 @@ CONF  = sed -e 's,^\#log = .*,log = $(LOCALSTATEDIR)/log/akin/akin.log,' -e 's,^
 
 INSTALLED = $(PREFIX)/bin/akin-prep $(PREFIX)/sbin/akin-server $(PREFIX)/sbin/akinctl $(PREFIX)/share/akin/akinctl-model \
 	$(PREFIX)/share/akin/akinctl-view $(PREFIX)/share/akin/akinctl-retrain $(UNITDIR)/akin.service $(PREFIX)/lib/sysusers.d/akin.conf \
-	$(PREFIX)/lib/tmpfiles.d/akin.conf $(SYSCONFDIR)/logrotate.d/akin $(COMPLETIONS)/akinctl \
+	$(PREFIX)/lib/tmpfiles.d/akin.conf $(SYSCONFDIR)/logrotate.d/akin $(COMPLETIONS)/akinctl $(COMPLETIONS)/akin-prep \
 	$(foreach m,$(MAN),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
 
 install: all
@@ -31,6 +31,7 @@ install: all
 	$(call into,etc/systemd/akin.tmpfiles,$(PREFIX)/lib/tmpfiles.d/akin.conf)
 	$(call into,etc/logrotate,$(SYSCONFDIR)/logrotate.d/akin)
 	install -D -m 644 etc/completion/akinctl $(DESTDIR)$(COMPLETIONS)/akinctl
+	install -m 644 etc/completion/akin-prep $(DESTDIR)$(COMPLETIONS)/
 	[ -e $(DESTDIR)$(SYSCONFDIR)/akin/akin.conf ] || $(CONF) > $(DESTDIR)$(SYSCONFDIR)/akin/akin.conf
 
 uninstall:				# akin.conf stays: it is the operator's
