@@ -77,7 +77,8 @@ static int features(const char *path)
 			       kind == AXIS_ITEM ? m.lines[i] : m.visits[i]);
 			for (unsigned f = 0; f < FEATURE_BINNED; f++) {
 				if (feature_axis((enum feature)f) == (enum axis_kind)kind)
-					printf("\t%s=%.17g", feature_name((enum feature)f), feature_value(&m, (enum feature)f, i, rank));
+					printf("\t%s=%.17g", feature_name((enum feature)f),
+					       feature_value(&m, (enum feature)f, i, rank));
 			}
 			putchar('\n');
 		}
@@ -137,9 +138,9 @@ static void print_window(const struct watching *w, enum axis_kind axis, uint32_t
 			const struct monitored_drift *d = &w->kept.found.drift[f][r];
 
 			printf("%u %s %s %.6g %.6g %.6g %.6g %.6g %.6g %.6g %.6g %" PRIu64 " %" PRIu64 " %u %u %u\n", number,
-			       feature_name((enum feature)f), reference_names[r], d->ks_distance, d->ks_critical, d->ks_p_value, d->psi,
-			       d->psi_critical, d->share, d->reference_share, d->share_p_value, d->samples, d->reference_samples,
-			       d->insufficient, d->detected, d->streak);
+			       feature_name((enum feature)f), reference_names[r], d->ks_distance, d->ks_critical, d->ks_p_value,
+			       d->psi, d->psi_critical, d->share, d->reference_share, d->share_p_value, d->samples,
+			       d->reference_samples, d->insufficient, d->detected, d->streak);
 		}
 	}
 }
@@ -270,5 +271,6 @@ int main(int argc, char **argv)
 		return watch(argc, argv);
 	if (argc == 8 && strcmp(argv[1], "hinkley") == 0)
 		return hinkley(argv);
-	die("usage: features MODEL | watch MODEL user|item IDS REQUESTS [SETTING=VALUE...] | hinkley P0 DROP LAMBDA SHARE STREAMS TRIALS");
+	die("usage: features MODEL | watch MODEL user|item IDS REQUESTS [SETTING=VALUE...] |\n"
+	    "\thinkley P0 DROP LAMBDA SHARE STREAMS TRIALS");
 }
