@@ -159,6 +159,13 @@ soak: etc/packages/build.need etc/packages/test.need
 screenshots: etc/packages/build.need etc/packages/test.need etc/packages/screenshots.need
 	@$(MAKE) $(SUB) all model
 	@$(PYTHON) tests/render/screenshots.py
+	@$(PYTHON) tests/drift_demo.py --picture docs/images/akin-model.png $(BUILD)
+
+# December's customers and a model of May: alert, retraining, all-clear, with no hand on it. Three minutes.
+drift-demo: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) all
+	@$(PYTHON) tests/drift_demo.py $(BUILD)
+.PHONY: drift-demo
 
 lint: etc/packages/build.need etc/packages/lint.need
 	@tests/lint $(ALL_C) $(wildcard */*.h tests/unit/*.h) -- $(MAN)
@@ -182,6 +189,7 @@ help:
 	@echo 'make test       all tests, on the normal and a sanitizer build (parts: unit system sanitize operator container)'
 	@echo 'make fuzz       make inputs up for SECONDS=$(SECONDS) a target, or for one TARGET='
 	@echo 'make soak       everything at once for MINUTES=30: load, reloads, kills, hostile clients, and nothing left of it'
+	@echo 'make drift-demo a model of May, traffic of December: alert, retraining and all-clear, in three minutes'
 	@echo 'make tsan       system tests with a thread sanitizer; valgrind: system tests under it (PYTEST=)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'

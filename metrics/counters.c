@@ -85,6 +85,18 @@ void counters_add_served(struct served *sum, const struct served *s)
 	add(sum->bin, s->bin, BIN_COUNT);
 }
 
+static void add_predicted(struct predicted *sum, const struct predicted *p)
+{
+	for (unsigned kind = 0; kind < AXES; kind++, sum++, p++) {
+		add(sum->outcome, p->outcome, DELIVERY_COUNT);
+		add(&sum->own_ids, &p->own_ids, 1);
+		add(&sum->fill_ids, &p->fill_ids, 1);
+		add(&sum->score, &p->score, 1);
+		add(sum->top_score, p->top_score, SCORE_BOUND_COUNT + 1);
+		add(sum->own_results, p->own_results, RESULT_BOUND_COUNT + 1);
+	}
+}
+
 static uint64_t add_answers(struct counters *sum, const struct counters *c)
 {
 	unsigned methods = LOAD(c->others) ? METHOD_COUNT : 1;
@@ -118,8 +130,12 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #define ADD_BY_ENDING(symbol)  add(sum->symbol, c->symbol, ENDING_COUNT);
 #define ADD_BY_DENIAL(symbol)  add(sum->symbol, c->symbol, DENIAL_COUNT);
 #define ADD_BY_KEY(symbol)     add(sum->symbol, c->symbol, KEY_NAMES);
+#define ADD_BY_EVENT(symbol)   add(sum->symbol, c->symbol, EVENT_COUNT);
+#define ADD_BY_OUTCOME(symbol) add(sum->symbol, c->symbol, OUTCOME_COUNT);
+#define ADD_BY_PLACE(symbol)   add(sum->symbol[0], c->symbol[0], SOURCE_COUNT * RANK_COUNT);
 #define ADD_BY_ANSWER(symbol)	/* these two together, below */
 #define ADD_SERVED(symbol)
+#define ADD_PREDICTED(symbol)  add_predicted(sum->symbol, c->symbol);
 #define X(symbol, type, shape, unit, name, labels, help) ADD_##shape(symbol)
 	FAMILIES(X)
 #undef X
@@ -130,8 +146,12 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #undef ADD_BY_ENDING
 #undef ADD_BY_DENIAL
 #undef ADD_BY_KEY
+#undef ADD_BY_EVENT
+#undef ADD_BY_OUTCOME
+#undef ADD_BY_PLACE
 #undef ADD_BY_ANSWER
 #undef ADD_SERVED
+#undef ADD_PREDICTED
 	return add_answers(sum, c);
 }
 
@@ -145,8 +165,12 @@ uint64_t counters_bury(void *counters)
 #define BURY_COUNTER_BY_ENDING(symbol)
 #define BURY_COUNTER_BY_DENIAL(symbol)
 #define BURY_COUNTER_BY_KEY(symbol)
+#define BURY_COUNTER_BY_EVENT(symbol)
+#define BURY_COUNTER_BY_OUTCOME(symbol)
+#define BURY_COUNTER_BY_PLACE(symbol)
 #define BURY_COUNTER_ONE(symbol)
 #define BURY_COUNTER_COMPUTED(symbol)
+#define BURY_COUNTER_PREDICTED(symbol)
 #define BURY_SUMMARY_BY_HANDLER(symbol)
 #define BURY_SUMMARY_COMPUTED(symbol)
 #define BURY_HISTOGRAM_SERVED(symbol)

@@ -1,6 +1,7 @@
 /* watch.h - what predictions were asked for and what they said, one worker's: cells that only grow, in its board slot.
  *
- * A prediction adds to a handful of them, each a relaxed addition to a place that is known (watch_answered()). What a
+ * A prediction adds to a handful of them, each a relaxed addition to a place that is known (watch_answered()), and beside
+ * them to the families of counters.h, which Prometheus takes. What a
  * window is, the requests path does not know: the monitor sums the slots now and then, and a window is the difference of
  * two sums (window.h). So nothing is ever reset, a worker's death loses nothing, and no reader stops a writer. Cells are 32
  * bits and wrap: a difference is right as long as a window has fewer than 2^32 of anything.
@@ -14,7 +15,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "../shm/model.h"
+#include "counters.h"
+#include "../shm/recommend.h"
 
 #define WATCH_ENTITIES 16384
 #define WATCH_STRANGERS 4096		/* cells for unknown ids, by hash: two may share one */
@@ -34,5 +36,18 @@ struct watch {
 static inline uint32_t watch_stride(uint32_t n) { return (n - 1) / WATCH_ENTITIES + 1; }
 
 static inline void watch_more(_Atomic uint32_t *cell) { atomic_fetch_add_explicit(cell, 1, memory_order_relaxed); }
+
+/* An answer as it was given. */
+struct watch_answer {
+	enum axis_kind kind;
+	uint32_t asked, n;		/* index on its axis; ids that were asked for */
+	const struct recommendation *r;
+	const struct neighbour *out;
+	double top, sum;		/* score of the first result, and of all together; 0 when there is none */
+};
+
+/* The worker's, by any of its threads: an answer of model m was given; an id was asked for that the model does not know. */
+void watch_answered(struct watch *w, struct counters *c, const struct model *m, const struct watch_answer *a);
+void watch_stranger(struct watch *w, struct counters *c, enum axis_kind kind, struct text id);
 
 #endif

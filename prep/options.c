@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backtest.h"
 #include "columns.h"
 #include "dates.h"
 #include "similarity.h"
@@ -27,6 +28,8 @@ static const char build_usage[] =
 	"                           columns of another schema; FIELD: customer item quantity date description\n"
 	"      --date-format FORMAT mdy, dmy, iso or none (found out)\n"
 	"      --delimiter CHAR     or comma, semicolon, tab, pipe (found out)\n"
+	"      --backtest-days N    how much of the newest data to try a model of the older on (30)\n"
+	"      --no-backtest        leave that out\n"
 	"      --max-bad SHARE      refuse input with more malformed rows (0.1)\n"
 	"      --strict             refuse the first malformed row\n"
 	"  -q, --quiet              say only what fails\n"
@@ -49,7 +52,7 @@ static const char diff_usage[] =
 	"      --json               the differences as JSON\n";
 
 enum { OPT_NEIGHBOURS = 256, OPT_COLUMNS, OPT_DATE_FORMAT, OPT_DELIMITER, OPT_MAX_BAD, OPT_STRICT, OPT_JSON, OPT_QUICK,
-       OPT_ITEM, OPT_CUSTOMER };
+       OPT_ITEM, OPT_CUSTOMER, OPT_BACKTEST_DAYS, OPT_NO_BACKTEST };
 
 void options_usage(FILE *to)
 {
@@ -157,6 +160,8 @@ static const struct option build_longs[] = {
 	{"columns", required_argument, NULL, OPT_COLUMNS},
 	{"date-format", required_argument, NULL, OPT_DATE_FORMAT},
 	{"delimiter", required_argument, NULL, OPT_DELIMITER},
+	{"backtest-days", required_argument, NULL, OPT_BACKTEST_DAYS},
+	{"no-backtest", no_argument, NULL, OPT_NO_BACKTEST},
 	{"max-bad", required_argument, NULL, OPT_MAX_BAD},
 	{"strict", no_argument, NULL, OPT_STRICT},
 	{"quiet", no_argument, NULL, 'q'},
@@ -193,6 +198,14 @@ static bool build_option(struct build_options *o, int option, struct fault *why)
 	case OPT_DELIMITER:
 		return parse_delimiter(optarg, &o->reading.delimiter) ||
 		       must(why, "--delimiter must be one character, comma, semicolon, tab or pipe");
+	case OPT_BACKTEST_DAYS:
+		if (!parse_count(optarg, 1, BACKTEST_DAYS_MAX, &n))
+			return must(why, "--backtest-days must be 1 to 36500");
+		o->backtest_days = (uint32_t)n;
+		return true;
+	case OPT_NO_BACKTEST:
+		o->backtest_days = 0;
+		return true;
 	case OPT_MAX_BAD:
 		return parse_share(optarg, &o->reading.max_bad) || must(why, "--max-bad must be 0 to 1");
 	case OPT_STRICT:
@@ -219,6 +232,7 @@ bool options_build(struct build_options *o, int argc, char **argv, int *status)
 	int option;
 
 	*o = (struct build_options){.output = "model.akin", .threads = processors(), .row_limit = ROW_LIMIT_DEFAULT,
+				    .backtest_days = BACKTEST_DAYS,
 				    .reading = {.max_bad = 0.10, .examples = EXAMPLES}};
 	while ((option = getopt_long(argc, argv, "o:j:qvh", build_longs, NULL)) != -1) {
 		if (option == 'h')

@@ -22,6 +22,7 @@ struct build_options {
 	unsigned threads;
 	enum neighbours neighbours;
 	uint32_t row_limit;
+	uint32_t backtest_days;		/* 0: none */
 	bool quiet, verbose, json;
 };
 

@@ -81,8 +81,21 @@ static const struct row rows[] = {
 	I(metrics_subsystem,	"",				"second part of the names of the http_ families"),
 	W(metrics_status,	"grouped", "grouped|exact",	"status labels of http_requests_total: 4xx or 404"),
 	H(metrics_exclude,	"",				"handlers left out of the http_ families"),
+	N(window_requests,	"1000", 100, 1000000,		"predictions that close a window"),
+	N(window_seconds,	"3600", 1, 86400,		"age that closes a window"),
+	N(window_min,		"200", 30, 100000,		"predictions a window needs for a verdict on drift"),
+	N(baseline_windows,	"8", 1, 1000,			"windows after a reload that later ones are compared with"),
+	N(drift_effect_percent,	"10", 1, 100,			"least difference that is drift"),
+	N(drift_alpha_permille,	"10", 1, 500,			"chance of a false alarm in a window, over all features"),
+	N(drift_windows,	"2", 1, 100,			"windows running that it takes to change a verdict"),
+	N(hit_drop_percent,	"50", 1, 100,			"fall of the hit rate that is looked for"),
+	N(hit_lambda,		"20", 1, 10000,			"missing hits that are concept drift"),
 	W(feedback,		"on", "on|off",			"whether answers have a recommendation_id, for feedback"),
 	N(feedback_ring,	"16384", 64, 1048576,		"answers a worker remembers for feedback"),
+	N(feedback_max_events,	"1000", 1, 100000,		"events in the body of one POST /feedback"),
+	T(feedback_log,		"", 0,				"folder for the log of events; empty: none"),
+	W(feedback_sync,	"always", "always|second|never", "when a row of that log is on the disk"),
+	N(feedback_future_s,	"300", 0, 86400,		"seconds an event's time may be ahead"),
 	T(log,			"stderr", 1,			"'stderr' or a file"),
 	W(log_level,		"info", "error|warn|info|debug", "least weighty lines written"),
 	T(pid_file,		"", 0,				"file for the master's process id; empty: none"),
@@ -93,6 +106,7 @@ _Static_assert(FILL_POPULAR == 0 && FILL_RECENT == 1 && FILL_NONE == 2, "the ord
 _Static_assert(GATE_ON == 0 && GATE_OFF == 1 && OLDER_REFUSE == 0 && OLDER_TAKE == 1, "the order of the words");
 _Static_assert(METRICS_ON == 0 && METRICS_OFF == 1 && METRICS_GROUPED == 0 && METRICS_EXACT == 1, "the order of the words");
 _Static_assert(FEEDBACK_ON == 0 && FEEDBACK_OFF == 1, "the order of the words");
+_Static_assert(SYNC_ALWAYS == 0 && SYNC_SECOND == 1 && SYNC_NEVER == 2, "the order of the words");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "the order of the words");
 
 /* One value, without the place it came from */

@@ -109,3 +109,21 @@ double recommend_score(const struct recommendation *r, const struct packed *p, e
 	}
 	return (double)out[i].co / p->model.axis[AXIS_CUSTOMER].n;
 }
+
+/* A customer's results have one score, those of the fill one divisor. */
+double recommend_score_sum(const struct recommendation *r, const struct packed *p, enum axis_kind kind, uint32_t asked,
+			   const struct neighbour *out)
+{
+	uint64_t fill = 0;
+	double sum = 0;
+
+	if (kind == AXIS_ITEM) {
+		for (size_t i = 0; i < r->near; i++)
+			sum += recommend_score(r, p, kind, asked, out, i);
+	} else if (r->near > 0) {
+		sum = (double)r->near * recommend_score(r, p, kind, asked, out, 0);
+	}
+	for (size_t i = r->near; i < r->total; i++)
+		fill += out[i].co;
+	return sum + (double)fill / p->model.axis[AXIS_CUSTOMER].n;
+}

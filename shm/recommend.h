@@ -35,4 +35,8 @@ enum source recommend_source(const struct recommendation *r, enum axis_kind aske
 double recommend_score(const struct recommendation *r, const struct packed *p, enum axis_kind kind, uint32_t asked,
 		       const struct neighbour *out, size_t i);
 
+/* The scores of all results together. */
+double recommend_score_sum(const struct recommendation *r, const struct packed *p, enum axis_kind kind, uint32_t asked,
+			   const struct neighbour *out);
+
 #endif

@@ -63,7 +63,7 @@ static size_t width(int s)
 	switch (s) {
 	case SECTION_ITEM_ID_STARTS: case SECTION_ITEM_MEMBER_STARTS: case SECTION_ITEM_ROW_STARTS:
 	case SECTION_CUSTOMER_ID_STARTS: case SECTION_CUSTOMER_MEMBER_STARTS: case SECTION_CUSTOMER_ROW_STARTS:
-	case SECTION_DESCRIPTION_STARTS:
+	case SECTION_DESCRIPTION_STARTS: case SECTION_BACKTEST:
 		return 8;
 	case SECTION_ITEM_IDS: case SECTION_CUSTOMER_IDS: case SECTION_DESCRIPTIONS: case SECTION_PROVENANCE:
 		return 1;
@@ -251,12 +251,15 @@ static void check_answer(const struct packed *p, enum axis_kind kind, uint32_t i
 {
 	static struct serve_thread t;
 	static struct settings s;
+	static struct counters counters;
+	static struct watch watch;
+	const struct traces to = {.counters = &counters, .watch = &watch};
 	struct text id = model_id(&p->model.axis[kind], i), query = {"n=7&details=1", i % 2 ? 3 : 13};
 
 	if (!s.max_n)
 		settings_default(&s);
 	answer_reset(&t.answer);
-	predict(&t, &s, p, kind, id, query);
+	predict(&t, &s, &to, p, kind, id, query);
 	REQUIRE(t.answer.status == 200 && t.answer.generation == p->head->generation);
 	json_t *all = fuzz_body(&t.answer), *data = json_object_iter_value(json_object_iter(json_object_get(all, "data")));
 	const char *key = json_object_iter_key(json_object_iter(json_object_get(all, "data")));

@@ -270,7 +270,7 @@ class Reloads(Kept):
         for model in self.models[::-1]:
             served.write_bytes(model)
             with Kept(folder, served) as kept:
-                self.right.insert(0, kept.ask(self.question).body)
+                self.right.insert(0, kept.ask(self.question).nameless)
         super().__init__(folder, served, gate_lost_items=100, gate_lost_customers=100, gate_overlap=0, gate_older="take")
         self.generation = 1
 
@@ -303,7 +303,7 @@ class Reloads(Kept):
             assert came and of != "worker", told
         answer = self.ask(self.question)
         assert answer.status == 200 and answer.generation == self.generation, told
-        assert answer.body == self.right[self.served], told
+        assert answer.nameless == self.right[self.served], told
         left = [name for name in self.server.segments() if not name.endswith(".board")]
         assert f"akin.{self.server.token}.model.{self.generation}" in left and len(left) <= 2, (left, told)
         return came
@@ -347,8 +347,8 @@ KINDS = {
 
 
 def same(kind, a, b):
-    """The same answer but for what changes by itself: figures, ages, and how well zlib packs them."""
-    unpacked = [gzip.decompress(x.body) if x.headers.get("content-encoding") == "gzip" else x.body for x in (a, b)]
+    """The same answer but for what changes by itself: figures, ages, names, and how well zlib packs them."""
+    unpacked = [gzip.decompress(x.body) if x.headers.get("content-encoding") == "gzip" else x.nameless for x in (a, b)]
     if "metrics" in kind:
         unpacked = [sorted(line.split(b" ")[0] for line in body.splitlines() if not line.startswith(b"#")) for body in unpacked]
         unpacked = [[name for name in names if b"_bucket" not in name and b"http_" not in name] for names in unpacked]

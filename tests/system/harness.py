@@ -121,6 +121,11 @@ class Answer:
         return json.loads(self.body)
 
     @property
+    def nameless(self):
+        """The body without its recommendation_id, which no other answer has."""
+        return re.sub(rb',"recommendation_id":"[0-9a-f]{24}"}\Z', b"}", self.body)
+
+    @property
     def generation(self):
         return int(self.headers["akin-generation"])
 
@@ -206,6 +211,10 @@ class Server:
 
     def workers(self):
         return [pid for pid in children(self.pid) if name_of(pid).startswith("akin-worker")]
+
+    def monitor(self):
+        """The process that watches what is asked, or None."""
+        return next((pid for pid in children(self.pid) if name_of(pid) == "akin-monitor"), None)
 
     def loader(self):
         """The process that loads a model now, or None."""

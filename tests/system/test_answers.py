@@ -16,7 +16,7 @@ def body(client, kind, id, n, **more):
     answer = client.get(path(kind, id, n, **more))
     assert answer.status == 200, (kind, id, n, answer.body)
     found = answer.json
-    assert list(found) == ["success", "type", "total", "data"]
+    assert list(found) == ["success", "type", "total", "data", "recommendation_id"]
     assert found["success"] is True and found["type"] == f"{kind}_based" and list(found["data"]) == [id]
     assert found["total"] == len(found["data"][id])
     return found["data"][id]

@@ -56,13 +56,13 @@ class Reference(harness.Server):
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """(Akin, FastAPI)"""
+    """(Akin, FastAPI), which has no recommendation_id to give"""
     folder = tmp_path_factory.mktemp("differential")
     done = harness.prep("build", "-o", folder / "m", "-", stdin=csv_of(ROWS))
     assert done.returncode == 0, done.err
     reference, server = Reference(folder), None
     try:
-        server = harness.Server(folder, folder / "m", workers=1, max_n=MAX_N)
+        server = harness.Server(folder, folder / "m", workers=1, max_n=MAX_N, feedback="off")
         yield server, reference
         assert server.stop() == 0, server.logged()
     finally:
@@ -112,6 +112,7 @@ REQUESTS = (asked(*(f"{path}?{query}" for path in ("/predict/user/1", "/predict/
 
 # The first column of the table in docs/api.md: requests that show it, each of them.
 ON_PURPOSE = {
+    "`/feedback`": asked("/feedback"),
     "a parameter given twice": asked(*(f"/predict/{what}?{query}" for what in ("user/1", "item/A") for query in (
         "n=3&n=4", "n=x&n=4", "n=4&n=x", "n=4&n=", "n=4&%6E=4", "details=1&details=0", "details=x&details=1"))),
     "`%2F` in an id": asked("/predict/item/x%2Fy", "/predict/item/x%2fy?n=2", "/predict/user/a%2Fb",
@@ -132,7 +133,7 @@ ON_PURPOSE = {
 }
 # Rows of that table which other tests here show,
 SHOWN_BELOW = {"answers", "labels of `http_request_duration_seconds`", "buckets of `http_request_duration_seconds`",
-               "`_created` in the text format", "families that begin with `python_`"}
+               "`_created` in the text format", "`recommendation_id`", "families that begin with `python_`"}
 # and those about the reference's own program, which is not what runs here, or about settings that it does not have.
 NOT_RUN = {"recommendations for a customer", "number of items", "`data`", "order of similar ones", "`n`", "`details`",
            "metric label of a 405"}

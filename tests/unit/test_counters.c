@@ -99,6 +99,7 @@ static void a_death_clears_what_was_in_hand_and_keeps_totals(void **state)
 	c->connections_active = 4;
 	c->connections_accepted = 11;
 	c->proportional = 1 << 20;
+	c->predictions[AXIS_ITEM].outcome[DELIVERY_FULL] = 9;
 	assert_int_equal(counters_bury(c), 3);
 	assert_int_equal(counters_bury(c), 0);
 	assert_int_equal(c->in_progress, 0);
@@ -107,6 +108,7 @@ static void a_death_clears_what_was_in_hand_and_keeps_totals(void **state)
 	assert_int_equal(c->connections_active, 0);
 	assert_int_equal(c->proportional, 0);
 	assert_int_equal(c->connections_accepted, 11);
+	assert_int_equal(c->predictions[AXIS_ITEM].outcome[DELIVERY_FULL], 9);
 	assert_int_equal(c->requests[HANDLER_ITEM][METHOD_GET][STATUS_200], 1);
 	assert_int_equal(times(c), 1);
 	free(c);

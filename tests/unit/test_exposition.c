@@ -251,6 +251,52 @@ static void the_queue_is_told(void **state)
 	assert_null(strstr(page, "akin_connections_waiting"));
 }
 
+static void predictions_are_told(void **state)
+{
+	struct predicted *user = &((struct counters *)board_dead_counters(*state, 0))->predictions[AXIS_CUSTOMER];
+	struct predicted *item = &((struct counters *)board_dead_counters(*state, 2))->predictions[AXIS_ITEM];
+
+	user->outcome[DELIVERY_FILLED] = 3;
+	user->outcome[DELIVERY_UNKNOWN] = 4;
+	user->own_ids = 6;
+	user->fill_ids = 9;
+	user->score = 1234500000;
+	user->top_score[0] = 1;
+	user->top_score[9] = 1;
+	user->top_score[SCORE_BOUND_COUNT] = 1;
+	user->own_results[2] = 3;
+	item->outcome[DELIVERY_FULL] = 5;
+	item->outcome[DELIVERY_SHORT] = 2;
+	item->own_ids = 70;
+	item->own_results[0] = 2;
+	item->own_results[RESULT_BOUND_COUNT] = 5;
+	((struct counters *)board_dead_counters(*state, 1))->predictions[AXIS_ITEM].outcome[DELIVERY_FULL] = 6;
+	write_page(*state, NULL);
+	assert_line("akin_predictions_total{kind=\"user\",outcome=\"full\"} 0");
+	assert_line("akin_predictions_total{kind=\"user\",outcome=\"filled\"} 3");
+	assert_line("akin_predictions_total{kind=\"user\",outcome=\"unknown\"} 4");
+	assert_line("akin_predictions_total{kind=\"item\",outcome=\"full\"} 11");
+	assert_line("akin_predictions_total{kind=\"item\",outcome=\"short\"} 2");
+	assert_line("akin_predicted_ids_total{source=\"user\"} 6");
+	assert_line("akin_predicted_ids_total{source=\"item\"} 70");
+	assert_line("akin_predicted_ids_total{source=\"popular\"} 9");
+	assert_line("akin_prediction_top_score_bucket{kind=\"user\",le=\"0.1\"} 1");
+	assert_line("akin_prediction_top_score_bucket{kind=\"user\",le=\"0.9\"} 1");
+	assert_line("akin_prediction_top_score_bucket{kind=\"user\",le=\"1.0\"} 2");
+	assert_line("akin_prediction_top_score_bucket{kind=\"user\",le=\"+Inf\"} 3");
+	assert_line("akin_prediction_top_score_count{kind=\"user\"} 3");
+	assert_line("akin_prediction_top_score_sum{kind=\"user\"} 1.2345");
+	assert_line("akin_prediction_top_score_count{kind=\"item\"} 0");
+	assert_line("akin_prediction_own_results_bucket{kind=\"user\",le=\"1.0\"} 0");
+	assert_line("akin_prediction_own_results_bucket{kind=\"user\",le=\"2.0\"} 3");
+	assert_line("akin_prediction_own_results_sum{kind=\"user\"} 6");
+	assert_line("akin_prediction_own_results_bucket{kind=\"item\",le=\"0.0\"} 2");
+	assert_line("akin_prediction_own_results_bucket{kind=\"item\",le=\"100.0\"} 2");
+	assert_line("akin_prediction_own_results_bucket{kind=\"item\",le=\"+Inf\"} 7");
+	assert_line("akin_prediction_own_results_count{kind=\"item\"} 7");
+	assert_line("akin_prediction_own_results_sum{kind=\"item\"} 70");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +305,7 @@ int main(void)
 		cmocka_unit_test(settings_change_the_http_families),
 		cmocka_unit_test(openmetrics),
 		cmocka_unit_test(workers_are_told_one_by_one),
+		cmocka_unit_test(predictions_are_told),
 		cmocka_unit_test(the_board_is_told),
 		cmocka_unit_test(the_model_is_told),
 		cmocka_unit_test(the_queue_is_told),

@@ -8,16 +8,19 @@
 #include <jansson.h>
 
 #include "small_packed.h"
-#include "../../metrics/counters.h"
+#include "../../metrics/slot.h"
+#include "../../server/clock.h"
 #include "../../server/pin.h"
 #include "../../server/serve.h"
+
+#define RING 64
 
 static struct board board;
 static struct settings settings;
 static struct serve_thread thread;
 static struct small table;
 
-static char body[1 << 16];
+static char body[1 << 17];
 
 /* No request here has one but for these. */
 static const char *accept_type, *accept_coding;
@@ -46,6 +49,16 @@ static int ask(const char *method, const char *path, const char *query)
 	body[thread.answer.body_len] = '\0';
 	serve_sent(&thread);
 	return thread.answer.status;
+}
+
+/* The recommendation_id of an answer. */
+static struct text name_in(const char *answer)
+{
+	static const char key[] = "\"recommendation_id\":\"";
+	const char *at = strstr(answer, key);
+
+	assert_non_null(at);
+	return (struct text){at + sizeof key - 1, SHOWN_ID};
 }
 
 static uint64_t counted(enum handler h, enum method m, enum status s)
@@ -101,6 +114,7 @@ static void without_a_model(void **state)
 static void with_a_model(void **state)
 {
 	struct fault why = {""};
+	struct shown_what what;
 
 	(void)state;
 	assert_true(pin_adopt(&board, &why));
@@ -111,7 +125,10 @@ static void with_a_model(void **state)
 	assert_memory_equal(body, "{\"success\":true,\"type\":\"item_based\",\"total\":1,\"data\":{\"i00\":[\"i", 63);
 	assert_int_equal(ask("GET", "/predict/user/c00", "n=1"), 200);
 	assert_memory_equal(body, "{\"success\":true,\"type\":\"user_based\",\"total\":1,\"data\":{\"c00\":[\"i", 63);
+	assert_int_equal(shown_find(&board, name_in(body), &what), SHOWN_KNOWN);
 	assert_int_equal(ask("GET", "/predict/user/i00", NULL), 404);
+	assert_int_equal(ask("GET", "/predict/user/i%300", NULL), 404);	/* the same id */
+	assert_int_equal(slot_watch_of(&board, 0)->strangers[AXIS_CUSTOMER][0xf45], 2);	/* low bits of its XXH3 */
 	assert_int_equal(ask("GET", "/predict/user/c00", "n=x"), 422);
 	assert_int_equal(thread.answer.generation, 0);
 
@@ -138,6 +155,9 @@ static const struct {
 	{"HEAD", "/", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_ROOT},
 	{"OPTIONS", "/metrics", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_METRICS},
 	{"POST", "/predict/user/c00", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_USER},
+	{"GET", "/feedback", NULL, 405, "POST", "", "Method Not Allowed", HANDLER_FEEDBACK},
+	{"OPTIONS", "/feedback", NULL, 405, "POST", "", "Method Not Allowed", HANDLER_FEEDBACK},
+	{"POST", "/feedback/", NULL, 307, NULL, "/feedback", NULL, HANDLER_NONE},
 	{"get", "/", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_ROOT},
 	{"PROPFIND", "/", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_ROOT},
 	{"GET", "/metrics/", NULL, 307, NULL, "/metrics", NULL, HANDLER_NONE},
@@ -257,7 +277,8 @@ static void the_openapi_page(void **state)
 	json_int_t most, usual;
 
 	for (size_t i = 0; i < HANDLER_NONE; i++)
-		if (!json_object_get(json_object_get(paths, routes[i]), "get") != (i >= HANDLER_DOCS && i <= HANDLER_ASSET))
+		if (!json_object_get(json_object_get(paths, routes[i]), i == HANDLER_FEEDBACK ? "post" : "get") !=
+		    (i >= HANDLER_DOCS && i <= HANDLER_ASSET))
 			fail_msg("%s is not in the document, or should not be", routes[i]);
 	assert_int_equal(json_object_size(paths), HANDLER_DOCS);
 	assert_int_equal(json_unpack(page, "{s:{s:s},s:{s:{s:{s:{s:I,s:I}}}}}", "info", "version", &version, "components",
@@ -359,18 +380,25 @@ static void sizes_are_counted(void **state)
 /* The last of all: nothing is counted any more, and the route is gone. */
 static void without_metrics(void **state)
 {
+	const size_t size = slot_size(0) - shown_size(0);	/* counters and what is watched */
 	const struct counters *c = board_own_counters(&board);
-	struct counters before;
+	static uint8_t before[1 << 20];
+	struct shown_what what;
 
 	(void)state;
+	assert_true(size <= sizeof before);
 	settings.metrics = METRICS_OFF;
 	serve_open(&settings, &board);
-	memcpy(&before, c, sizeof before);
+	memcpy(before, c, size);
 	assert_int_equal(ask("GET", "/metrics", NULL), 404);
 	assert_string_equal(body, "{\"detail\":\"Not Found\"}");
 	assert_int_equal(ask("POST", "/metrics", NULL), 404);
-	assert_int_equal(ask("GET", "/predict/item/i00", NULL), 200);
-	assert_memory_equal(&before, c, sizeof before);
+	assert_int_equal(ask("GET", "/predict/item/nobody", NULL), 404);
+	assert_int_equal(ask("GET", "/predict/item/i00", "n=4"), 200);
+	assert_memory_equal(before, c, size);
+	/* and still the answer has a name, and a time */
+	assert_int_equal(shown_find(&board, name_in(body), &what), SHOWN_KNOWN);
+	assert_in_range(clock_ns() - what.began, 0, UINT64_C(60000000000));
 }
 
 static int setup(void **state)
@@ -382,7 +410,11 @@ static int setup(void **state)
 	settings.max_n = 77;
 	settings.default_n = 6;
 	small_random(&table, 12, 15, 40, 3);
-	if (!board_create(&board, 1, counters_size(), 0, &why) || !publish(&why) || !board_enter(&board, 0, &why)) {
+	if (!board_create(&board, 1, slot_size(RING), 0, &why) || !publish(&why))
+		return -1;
+	board.head->shown_ring = RING;
+	shown_make(slot_shown(board_dead_counters(&board, 0)), RING);
+	if (!board_enter(&board, 0, &why)) {
 		fprintf(stderr, "%s\n", why.text);
 		return -1;
 	}
