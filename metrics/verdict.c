@@ -30,6 +30,20 @@ void live_add(struct live *l, const struct window *w)
 	l->windows[w->axis]++;
 }
 
+void live_follow(struct live *l, const struct window *w)
+{
+	if (l->windows[w->axis] >= LIVE_MOST) {
+		for (unsigned f = 0; f < FEATURE_BINNED; f++) {
+			for (unsigned i = 0; i < REFERENCE_BINS && feature_axis((enum feature)f) == w->axis; i++)
+				l->count[f][i] /= 2;
+		}
+		l->requests[w->axis] /= 2;
+		l->unknown[w->axis] /= 2;
+		l->windows[w->axis] /= 2;
+	}
+	live_add(l, w);
+}
+
 /* What does not apply, of one feature and reference; the verdict and its streak stay. */
 static void clear(struct monitored_drift *d)
 {
@@ -48,6 +62,16 @@ void verdict_begin(struct monitored_drift drift[FEATURE_COUNT][DRIFT_REFERENCE_C
 			drift[f][r].detected = drift[f][r].streak = 0;
 		}
 	}
+}
+
+bool verdict_pending(struct monitored_drift drift[FEATURE_COUNT][DRIFT_REFERENCE_COUNT], enum axis_kind axis,
+		     enum drift_reference reference)
+{
+	for (unsigned f = 0; f < FEATURE_COUNT; f++) {
+		if (feature_axis((enum feature)f) == axis && drift[f][reference].streak > 0)
+			return true;
+	}
+	return false;
 }
 
 bool verdict_enough(const struct window *w, const struct window_rules *r)

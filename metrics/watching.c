@@ -106,8 +106,8 @@ static void close_axis(struct watching *w, enum axis_kind axis, const struct sum
 	if (verdict_enough(&w->window, &w->rules)) {
 		if (k->baseline.windows[axis] < w->rules.baseline_windows)
 			live_add(&k->baseline, &w->window);
-		live_forget(&k->previous, axis);
-		live_add(&k->previous, &w->window);
+		if (!verdict_pending(k->found.drift, axis, REFERENCE_PREVIOUS))
+			live_follow(&k->previous, &w->window);
 	}
 	close_window(w, (enum window_kind)axis, now, wall);
 }
