@@ -1,5 +1,5 @@
-/* build.c - the pipeline: read, interactions, popularity, similarities, write. What a step needed is freed before the
- * next begins. Any failure is one line, and the model that is there stays as it was. */
+/* build.c - the pipeline: read, backtest, interactions, popularity, similarities, references, write. What a step needed is
+ * freed before the next begins. Any failure is one line, and the model that is there stays as it was. */
 #include "build.h"
 
 #include <signal.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "backtest.h"
 #include "destination.h"
 #include "interactions.h"
 #include "options.h"
@@ -30,6 +31,7 @@ struct build {
 	struct visits visits;
 	struct reference references[FEATURE_BINNED];
 	struct backtest backtest;
+	const char *backtest_off;	/* why there is none, a literal; NULL: there is one */
 	struct model_head head;
 	json_t *provenance;
 	struct effort effort;
@@ -62,8 +64,17 @@ static bool describe(struct build *b, const struct transactions *t, struct fault
 		h->whole[k] = b->options.neighbours == NEIGHBOURS_ALL ||
 			      (b->options.neighbours == NEIGHBOURS_AUTO && n * n <= WHOLE_CELLS_MAX);
 	}
-	b->provenance = provenance_make(t, &b->options, h->created, h->data_until);
+	b->provenance = provenance_make(t, &b->options, b->backtest_off, h->created, h->data_until);
 	return b->provenance || fault_set(why, "no memory for the provenance");
+}
+
+static bool try_older(struct build *b, const struct transactions *t, struct fault *why)
+{
+	const struct similarity_progress progress = {progress_step, &b->progress};
+	const struct backtest_how how = {b->options.backtest_days, b->options.threads, &progress};
+
+	progress_phase(&b->progress, "backtest");
+	return backtest_run(&b->backtest, &b->backtest_off, t, &how, why);
 }
 
 /* The steps that need the rows; afterwards they are gone. */
@@ -75,15 +86,18 @@ static bool digest_input(struct build *b, struct fault *why)
 	if (!read_input(b, &t, why))
 		return false;
 	double read = clock_seconds();
+	bool ok = try_older(b, &t, why);
+	double tried = clock_seconds();
 
 	progress_phase(&b->progress, "interactions");
-	bool ok = interactions_build(&b->interactions, &t, why) &&
-		  popularity_build(&b->popularity, &t, &b->interactions, why) &&
-		  visits_count(&b->visits, &t, &b->interactions, why) && describe(b, &t, why);
+	ok = ok && interactions_build(&b->interactions, &t, why) &&
+	     popularity_build(&b->popularity, &t, &b->interactions, why) &&
+	     visits_count(&b->visits, &t, &b->interactions, why) && describe(b, &t, why);
 
 	transactions_free(&t);
 	b->effort.read = read - begun;
-	b->effort.interactions = clock_seconds() - read;
+	b->effort.backtest = tried - read;
+	b->effort.interactions = clock_seconds() - tried;
 	return ok;
 }
 
@@ -191,7 +205,7 @@ static bool summarise(struct build *b)
 	b->effort.total = clock_seconds() - b->progress.begun;
 	b->effort.peak_memory = peak_memory();
 	if (b->options.json) {
-		json_t *all = report_json(b->options.output, &b->head, b->provenance);
+		json_t *all = report_json(b->options.output, &b->head, &b->backtest, b->provenance);
 
 		if (!all || json_object_update_new(all, report_effort_json(&b->effort)) != 0) {
 			json_decref(all);
@@ -201,7 +215,7 @@ static bool summarise(struct build *b)
 	}
 	if (b->options.quiet)
 		return true;
-	report_text(stdout, b->options.output, &b->head, b->provenance);
+	report_text(stdout, b->options.output, &b->head, &b->backtest, b->provenance);
 	report_effort_text(stdout, &b->effort, b->options.verbose);
 	return report_flushed();
 }
@@ -218,7 +232,7 @@ static void build_free(struct build *b)
 
 int build_main(int argc, char **argv)
 {
-	struct build b = {.backtest = {.split = INT64_MIN}};
+	struct build b = {0};
 	struct fault why = {""};
 	const struct reading *how = &b.options.reading;
 	int status;

@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backtest.h"
 #include "options.h"
 #include "provenance.h"
 #include "report.h"
 #include "verify.h"
 #include "../shm/compare.h"
+
+#define HITS_OF 10		/* recommendations, in the text */
 
 /* The time of a model's newest row, whose zone nobody knows. */
 static const char *until(char text[TIME_TEXT], int64_t seconds)
@@ -30,8 +33,19 @@ static void print_kept(const char *what, const struct compare_axis *a)
 	       compare_percent(a->kept, a->answered), a->kept, a->answered, a->asked);
 }
 
-static bool say_text(const struct comparison *c)
+/* What a model that was learnt from all but the newest data would have hit of those. */
+static const char *hits(char text[80], const struct backtest *b)
 {
+	if (b->split == INT64_MIN)
+		return "no backtest";
+	snprintf(text, 80, "%.2f %% of %llu items bought anew", backtest_hit_percent(b, HITS_OF),
+		 (unsigned long long)b->trials);
+	return text;
+}
+
+static bool say_text(const struct comparison *c, const struct model *before_model, const struct model *after_model)
+{
+	char hits_before[80], hits_after[80];
 	char before[TIME_TEXT], after[TIME_TEXT];
 
 	print_lost("customers", &c->axis[AXIS_CUSTOMER]);
@@ -40,6 +54,8 @@ static bool say_text(const struct comparison *c)
 	       (unsigned long long)c->before->interactions);
 	print_kept("user answers", &c->axis[AXIS_CUSTOMER]);
 	print_kept("item answers", &c->axis[AXIS_ITEM]);
+	printf("%-14s %s, before %s\n", "hits of 10", hits(hits_after, after_model->backtest),
+	       hits(hits_before, before_model->backtest));
 	printf("%-14s %s, before %s\n", "data until", until(after, c->after->data_until),
 	       until(before, c->before->data_until));
 	printf("%-14s %s, before %s\n", "built", time_utc(after, c->after->created), time_utc(before, c->before->created));
@@ -59,24 +75,26 @@ static json_t *kept_json(const struct compare_axis *a)
 			 "kept", (json_int_t)a->kept, "kept_percent", compare_percent(a->kept, a->answered));
 }
 
-static json_t *model_json(const char *path, const struct model_head *h)
+static json_t *model_json(const char *path, const struct model *m)
 {
+	const struct model_head *h = m->head;
 	char name[1024], checksum[17], data[TIME_TEXT], built[TIME_TEXT];
 
 	snprintf(checksum, sizeof checksum, "%016llx", (unsigned long long)h->checksum);
-	return json_pack("{s:s, s:s, s:I, s:s*, s:s}", "model", fault_quote(name, sizeof name, path, strlen(path)),
+	return json_pack("{s:s, s:s, s:I, s:s*, s:s, s:o}", "model", fault_quote(name, sizeof name, path, strlen(path)),
 			 "checksum", checksum, "interactions", (json_int_t)h->interactions,
 			 "data_until", h->data_until == INT64_MIN ? NULL : until(data, h->data_until),
-			 "built", time_utc(built, h->created));
+			 "built", time_utc(built, h->created), "backtest", report_backtest_json(m->backtest));
 }
 
-static bool say_json(const struct diff_options *opt, const struct comparison *c)
+static bool say_json(const struct diff_options *opt, const struct comparison *c, const struct model *before,
+		     const struct model *after)
 {
 	static const char *const age[] = {[DATA_SAME] = "same", [DATA_NEWER] = "newer", [DATA_OLDER] = "older"};
 
 	return report_print_json(json_pack("{s:o, s:o, s:o, s:o, s:s, s:{s:o, s:o}}",
-					   "before", model_json(opt->before, c->before),
-					   "after", model_json(opt->after, c->after),
+					   "before", model_json(opt->before, before),
+					   "after", model_json(opt->after, after),
 					   "customers", lost_json(&c->axis[AXIS_CUSTOMER]),
 					   "items", lost_json(&c->axis[AXIS_ITEM]),
 					   "data", age[compare_age(c->before, c->after)],
@@ -103,7 +121,7 @@ int diff_main(int argc, char **argv)
 	if (ok) {
 		ok = compare_models(&c, &before.model, &after.model, &why);
 		if (ok)
-			ok = opt.json ? say_json(&opt, &c) : say_text(&c);
+			ok = opt.json ? say_json(&opt, &c, &before.model, &after.model) : say_text(&c, &before.model, &after.model);
 		verify_close(&after);
 	}
 	if (why.text[0])

@@ -77,17 +77,19 @@ static json_t *make_settings(const struct build_options *o)
 			     : o->neighbours == NEIGHBOURS_ALL ? json_string("all")
 							       : json_integer(o->row_limit);
 
-	return json_pack("{s:s?, s:s?, s:o, s:f, s:b, s:o}", "columns", asked, "date_format", how->date_format,
+	return json_pack("{s:s?, s:s?, s:o, s:f, s:b, s:o, s:o}", "columns", asked, "date_format", how->date_format,
 			 "delimiter", how->delimiter ? json_stringn(&how->delimiter, 1) : json_null(), "max_bad",
-			 how->max_bad, "strict", how->strict, "neighbours", neighbours);
+			 how->max_bad, "strict", how->strict, "neighbours", neighbours, "backtest_days",
+			 o->backtest_days ? json_integer(o->backtest_days) : json_null());
 }
 
-json_t *provenance_make(const struct transactions *t, const struct build_options *o, int64_t created, int64_t newest)
+json_t *provenance_make(const struct transactions *t, const struct build_options *o, const char *backtest_off,
+			int64_t created, int64_t newest)
 {
 	char made[TIME_TEXT], until[TIME_TEXT];
 	bool dated = newest != TRANSACTIONS_NO_TIME;
 
-	return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:s?, s:s?, s:o}",
+	return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:s?, s:s?, s:s?, s:o}",
 			 "program", "akin-prep " AKIN_VERSION,
 			 "created", time_utc(made, created),
 			 "data_until", dated ? time_of_data(until, newest) : NULL,
@@ -101,5 +103,6 @@ json_t *provenance_make(const struct transactions *t, const struct build_options
 			 "fields_transcoded", (json_int_t)t->transcoded,
 			 "date_format", t->date_format,
 			 "recency_off", t->recency_off,
+			 "backtest_off", backtest_off,
 			 "settings", make_settings(o));
 }

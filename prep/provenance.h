@@ -8,9 +8,11 @@
 
 #define TIME_TEXT 32
 
-/* Describe what was read and how. newest is TRANSACTIONS_NO_TIME without dates. NULL when memory is short; free with
+/* Describe what was read and how. newest is TRANSACTIONS_NO_TIME without dates, backtest_off why there
+ * is no backtest, or NULL. NULL when memory is short; free with
  * json_decref(). Only the numbers and names of t are read, not its rows. */
-json_t *provenance_make(const struct transactions *t, const struct build_options *o, int64_t created, int64_t newest);
+json_t *provenance_make(const struct transactions *t, const struct build_options *o, const char *backtest_off,
+			int64_t created, int64_t newest);
 
 /* Now, or SOURCE_DATE_EPOCH when that is set: seconds since 1970. */
 bool provenance_now(int64_t *now, struct fault *why);

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backtest.h"
 #include "provenance.h"
 #include "transactions.h"
+#include "../shm/compare.h"
 
 static const char *const axis_name[AXES] = {[AXIS_ITEM] = "item", [AXIS_CUSTOMER] = "customer"};
 
@@ -80,7 +82,23 @@ static void print_kept(FILE *to, const json_t *p)
 	}
 }
 
-void report_text(FILE *to, const char *path, const struct model_head *h, const json_t *p)
+static void print_backtest(FILE *to, const struct backtest *b, const json_t *p)
+{
+	char since[TIME_TEXT], off[200];
+
+	if (b->split == INT64_MIN) {
+		fprintf(to, "backtest  none: %s\n", words(off, sizeof off, p, "backtest_off") ? off : "nobody says why");
+		return;
+	}
+	fprintf(to, "backtest  from %s on: of %llu items bought anew, 5 recommendations had %.2f %%, 10 had %.2f %%\n",
+		time_of_data(since, b->split), (unsigned long long)b->trials, backtest_hit_percent(b, 5),
+		backtest_hit_percent(b, 10));
+	fprintf(to, "          unknown until then: %.1f %% of customers (%.1f %% of visits), %.1f %% of items (%.1f %% of rows)\n",
+		compare_percent(b->unknown_users, b->seen_users), compare_percent(b->unknown_visits, b->visits),
+		compare_percent(b->unknown_items, b->seen_items), compare_percent(b->unknown_lines, b->lines));
+}
+
+void report_text(FILE *to, const char *path, const struct model_head *h, const struct backtest *b, const json_t *p)
 {
 	char made[TIME_TEXT], program[100];
 	const char *label = "rows";
@@ -95,6 +113,7 @@ void report_text(FILE *to, const char *path, const struct model_head *h, const j
 			h->whole[k] ? "the server keeps the others too" : "the others are computed when asked for");
 		label = "";
 	}
+	print_backtest(to, b, p);
 	fprintf(to, "model     %s, %.1f MB, %s", path, (double)h->size * 1e-6, time_utc(made, h->created));
 	if (words(program, sizeof program, p, "program"))
 		fprintf(to, ", by %s", program);
@@ -107,12 +126,49 @@ static json_t *rows_json(const struct model_head *h, enum axis_kind kind)
 			 (json_int_t)h->row_limit[kind], "whole", h->whole[kind]);
 }
 
-json_t *report_json(const char *path, const struct model_head *h, json_t *provenance)
+static json_t *places_json(const uint64_t hits[BACKTEST_RANKS])
+{
+	json_t *all = json_array();
+	bool ok = all != NULL;
+
+	for (int k = 0; ok && k < BACKTEST_RANKS; k++)
+		ok = json_array_append_new(all, json_integer((json_int_t)hits[k])) == 0;
+	if (ok)
+		return all;
+	json_decref(all);
+	return NULL;
+}
+
+json_t *report_backtest_json(const struct backtest *b)
+{
+	char since[TIME_TEXT];
+
+	if (b->split == INT64_MIN)
+		return json_null();
+	return json_pack("{s:s, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "since", time_of_data(since, b->split),
+			 "customers", (json_int_t)b->customers,
+			 "trials", (json_int_t)b->trials,
+			 "hit_percent_5", backtest_hit_percent(b, 5),
+			 "hit_percent_10", backtest_hit_percent(b, 10),
+			 "hits_own", places_json(b->hits_own),
+			 "hits_popular", places_json(b->hits_popular),
+			 "visits", (json_int_t)b->visits,
+			 "unknown_visits", (json_int_t)b->unknown_visits,
+			 "lines", (json_int_t)b->lines,
+			 "unknown_lines", (json_int_t)b->unknown_lines,
+			 "seen_users", (json_int_t)b->seen_users,
+			 "unknown_users", (json_int_t)b->unknown_users,
+			 "seen_items", (json_int_t)b->seen_items,
+			 "unknown_items", (json_int_t)b->unknown_items);
+}
+
+json_t *report_json(const char *path, const struct model_head *h, const struct backtest *b, json_t *provenance)
 {
 	char checksum[17], name[1024];
 
 	snprintf(checksum, sizeof checksum, "%016llx", (unsigned long long)h->checksum);
-	return json_pack("{s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:O}",
+	return json_pack("{s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:O}",
 			 "model", fault_quote(name, sizeof name, path, strlen(path)),
 			 "version", (json_int_t)h->version,
 			 "bytes", (json_int_t)h->size,
@@ -123,26 +179,28 @@ json_t *report_json(const char *path, const struct model_head *h, json_t *proven
 			 "density", density(h),
 			 "item_rows", rows_json(h, AXIS_ITEM),
 			 "customer_rows", rows_json(h, AXIS_CUSTOMER),
+			 "backtest", report_backtest_json(b),
 			 "provenance", provenance);
 }
 
 void report_effort_text(FILE *to, const struct effort *e, bool each)
 {
 	if (each)
-		fprintf(to, "%-9s %.3f s to read\n%10s%.3f s for interactions and popularity\n%10s%.3f s for similarities\n"
-			    "%10s%.3f s to write\n", "phases", e->read, "", e->interactions, "", e->similarities, "", e->write);
+		fprintf(to, "%-9s %.3f s to read\n%10s%.3f s for the backtest\n%10s%.3f s for interactions and popularity\n"
+			    "%10s%.3f s for similarities\n%10s%.3f s to write\n", "phases", e->read, "", e->backtest, "",
+			e->interactions, "", e->similarities, "", e->write);
 	fprintf(to, "took      %.3f s", e->total);
 	if (!each)
-		fprintf(to, ": read %.3f, interactions %.3f, similarities %.3f, write %.3f", e->read, e->interactions,
-			e->similarities, e->write);
+		fprintf(to, ": read %.3f, backtest %.3f, interactions %.3f, similarities %.3f, write %.3f", e->read,
+			e->backtest, e->interactions, e->similarities, e->write);
 	fprintf(to, "; %u threads, %.1f MB of memory at most\n", e->threads, (double)e->peak_memory * 1e-6);
 }
 
 json_t *report_effort_json(const struct effort *e)
 {
-	return json_pack("{s:{s:f, s:f, s:f, s:f, s:f}, s:I, s:I}", "seconds", "read", e->read, "interactions",
-			 e->interactions, "similarities", e->similarities, "write", e->write, "total", e->total, "threads",
-			 (json_int_t)e->threads, "peak_memory_bytes", (json_int_t)e->peak_memory);
+	return json_pack("{s:{s:f, s:f, s:f, s:f, s:f, s:f}, s:I, s:I}", "seconds", "read", e->read, "backtest", e->backtest,
+			 "interactions", e->interactions, "similarities", e->similarities, "write", e->write, "total", e->total,
+			 "threads", (json_int_t)e->threads, "peak_memory_bytes", (json_int_t)e->peak_memory);
 }
 
 bool report_flushed(void)

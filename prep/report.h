@@ -6,19 +6,21 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "../shm/model.h"
+#include "../shm/reference.h"
 
 /* How a build went. */
 struct effort {
-	double read, interactions, similarities, write, total; /* seconds */
+	double read, backtest, interactions, similarities, write, total; /* seconds */
 	unsigned threads;
 	uint64_t peak_memory;		/* bytes */
 };
 
 /* A few aligned lines. h is a complete head; provenance an object, in which anything may be missing. */
-void report_text(FILE *to, const char *path, const struct model_head *h, const json_t *provenance);
+void report_text(FILE *to, const char *path, const struct model_head *h, const struct backtest *b, const json_t *provenance);
 /* The same as an object; a new reference, NULL when memory is short. provenance is borrowed. */
-json_t *report_json(const char *path, const struct model_head *h, json_t *provenance);
+json_t *report_json(const char *path, const struct model_head *h, const struct backtest *b, json_t *provenance);
+/* The backtest alone; null when there was none. */
+json_t *report_backtest_json(const struct backtest *b);
 
 void report_effort_text(FILE *to, const struct effort *e, bool each);
 json_t *report_effort_json(const struct effort *e);

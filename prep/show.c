@@ -128,7 +128,7 @@ static json_t *customer_json(const struct model *m, uint32_t i, size_t n)
 static json_t *summary_json(const struct model *m, const char *path)
 {
 	json_t *provenance = json_loadb(m->provenance.at, m->provenance.len, 0, NULL);
-	json_t *all = report_json(path, m->head, provenance);
+	json_t *all = report_json(path, m->head, m->backtest, provenance);
 
 	json_decref(provenance);
 	return all;
@@ -166,7 +166,7 @@ static void print_text(const struct show_options *opt, const struct model *m, co
 	else if (opt->customer)
 		show_text_customer(all);
 	else
-		report_text(stdout, opt->model, m->head, json_object_get(all, "provenance"));
+		report_text(stdout, opt->model, m->head, m->backtest, json_object_get(all, "provenance"));
 }
 
 int show_main(int argc, char **argv)

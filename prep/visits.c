@@ -15,8 +15,7 @@ static int compare_times(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Different ones among time[0..n), which it may reorder; a row without a time is none. */
-static uint32_t distinct_times(int64_t *time, uint64_t n)
+uint32_t visits_distinct(int64_t *time, uint64_t n)
 {
 	uint32_t distinct = 0;
 	bool ascending = true;
@@ -47,7 +46,7 @@ static bool count_visits(const struct transactions *t, const struct interactions
 			bucket[start[t->customer[i] + 1]++] = t->time[i];
 		for (uint32_t c = 0; c < n; c++) {
 			uint32_t number = x->customer_number[c];
-			uint32_t times = distinct_times(bucket + start[number], start[number + 1] - start[number]);
+			uint32_t times = visits_distinct(bucket + start[number], start[number + 1] - start[number]);
 
 			visits[c] = times ? times : 1;
 		}

@@ -14,4 +14,7 @@ struct visits {
 bool visits_count(struct visits *v, const struct transactions *t, const struct interactions *x, struct fault *why);
 void visits_free(struct visits *v);
 
+/* Different times among time[0..n), whose order it may change. TRANSACTIONS_NO_TIME is none. */
+uint32_t visits_distinct(int64_t *time, uint64_t n);
+
 #endif

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "../metrics/monitored.h"
 #include "../metrics/slot.h"
 #include "capacity.h"
 #include "feedback_log.h"
@@ -37,7 +38,7 @@ static bool open_board(struct board *b, const struct settings *s, struct fault *
 {
 	uint32_t ring = s->feedback == FEEDBACK_ON ? shown_ring(s->feedback_ring) : 0;
 
-	if (!board_create(b, s->workers, slot_size(ring), 0, why))
+	if (!board_create(b, s->workers, slot_size(ring), monitored_size(), why))
 		return false;
 	if (getrandom(&b->head->shown_key, sizeof b->head->shown_key, 0) != (ssize_t)sizeof b->head->shown_key)
 		return fault_errno(why, "can't draw a random number");
@@ -119,11 +120,13 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 		master_close(m);
 		return false;
 	}
+	monitor_open(&m->monitor, s, &m->board, &m->workers);
 	return true;
 }
 
 void master_close(struct master *m)
 {
+	monitor_close(&m->monitor);
 	workers_close(&m->workers);
 	if (m->listener >= 0)
 		close(m->listener);

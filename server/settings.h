@@ -80,6 +80,14 @@ struct settings {
 	char feedback_log[PATH_MAX];	/* folder for the log of events; "": none */
 	enum feedback_sync feedback_sync; /* when a row counts as logged */
 	uint32_t feedback_future_s;	/* how far ahead a time may be */
+	/* watching */
+	uint32_t window_requests, window_seconds; /* what closes a window */
+	uint32_t window_min;		/* requests that a window needs for a verdict */
+	uint32_t baseline_windows;
+	uint32_t drift_effect_percent;
+	uint32_t drift_alpha_permille;
+	uint32_t drift_windows;
+	uint32_t hit_drop_percent, hit_lambda;
 	/* traces */
 	char log[PATH_MAX];		/* "stderr" or a file */
 	enum log_level log_level;

@@ -1,9 +1,9 @@
 /* reference.c - bins, and whether what a model says of its own data can be true.
  *
  * The last part of the second gate (model_verify.c calls it when all else is sound). Every count of a reference follows
- * from the model and the edges, so they are counted again, which costs a binary search an entity and feature: 2 ms for
- * Online Retail. Edges and groups are a choice, and are held to the rules of reference.h. A backtest can't be repeated
- * from a model; it is held to what no backtest of these data can exceed. */
+ * from the model and the edges, so they are counted again, which costs a binary search an entity and feature: 1 ms for
+ * Online Retail, of 10 in all. Edges and groups are a choice, and are held to the rules of reference.h. A backtest can't be
+ * repeated from a model; it is held to what no backtest of these data can exceed. */
 #include "reference.h"
 
 #include <math.h>
@@ -163,7 +163,7 @@ static bool verify_backtest(const struct model *m, uint64_t visits, uint64_t lin
 		{"unknown users for unknown visits", b->unknown_users, b->unknown_visits},
 		{"unknown items for unknown lines", b->unknown_items, b->unknown_lines},
 		{"trials for the model's interactions", b->trials, h->interactions},
-		{"trials for its lines", b->trials, b->lines},
+		{"trials for its lines of what was known", b->trials, b->lines - b->unknown_lines},
 		{"customers for its trials", b->customers, b->trials},
 		{"customers for the users that were known", b->customers, b->seen_users - b->unknown_users},
 	};

@@ -31,9 +31,9 @@ struct reference {
 _Static_assert(sizeof(struct reference) == 8 + 8 * REFERENCE_EDGES + 5 * REFERENCE_BINS + 3, "no padding");
 
 /* Recommendations made from what was known before `split`, against what was bought from split on until data_until. A trial
- * is a customer who was known before and an item that this one had not bought before and bought then, once however often; an
- * item that was unknown can only be missed, and counts. `hits` are those trials whose item was answered, by its place in the
- * answer; BACKTEST_RANKS places were asked for, filled with popular items. Rows without a date are in neither part. */
+ * is a customer and an item, both known before, where this one had not bought it before and bought it then, once however
+ * often. `hits` are those trials whose item was answered, by its place in the answer; BACKTEST_RANKS places were asked for,
+ * filled with popular items. Rows without a date are in neither part. */
 struct backtest {
 	int64_t split;			/* seconds as in the data; INT64_MIN: there was none, and all is 0 */
 	uint64_t customers;		/* with trials */

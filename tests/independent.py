@@ -5,6 +5,9 @@ customers and the customers of items are held as one big integer each (a bit an 
 the population count of an AND. No order depends on a rounded number: neighbours x and y of a stand by co_x^2 * n_y
 against co_y^2 * n_x, in integers, ties by the bytes of the id.
 """
+import bisect
+import calendar
+import collections
 import csv
 import functools
 import hashlib
@@ -13,6 +16,7 @@ import math
 import pathlib
 import pickle
 import subprocess
+import time
 
 DATA = pathlib.Path(__file__).parent / "data/online-retail/OnlineRetail.csv.lz4"
 
@@ -51,7 +55,8 @@ class Expected:
         counts[ids[a]] = 0
         floor = 0
         if n is not None and n < len(counts):       # a generous cut, so that not all need the slow exact sort
-            floor = sorted(co * co / size for co, size in zip(counts, sizes))[-n] * (1 - 1e-9)
+            near = [co * co / size for co, size in zip(counts, sizes)]
+            floor = (max(near) if n == 1 else sorted(near)[-n]) * (1 - 1e-9)
         found = [(other, co) for other, co, size in zip(ids, counts, sizes) if co and co * co / size >= floor]
         found.sort(key=functools.cmp_to_key(
             lambda x, y: y[1] ** 2 * len(lists[x[0]]) - x[1] ** 2 * len(lists[y[0]])
@@ -101,6 +106,74 @@ class Expected:
             skip = own.union(new)
             answer += [(item, "popular") for item in self.popular if item not in skip]
         return answer[:n]
+
+
+@functools.cache
+def seconds(text):
+    """Of one of Online Retail's dates, m/d/Y H:M."""
+    return calendar.timegm(time.strptime(text, "%m/%d/%Y %H:%M"))
+
+
+def backtest(rows, days, places=20):
+    """What the rows before the last `days` would have recommended, against the rows since then. rows: (customer, item, time)
+    in order of the file; a time is seconds or None, and rows with None are in neither part."""
+    split = max(when for _, _, when in rows if when is not None) - days * 86400
+    older = [(c, i, "") for c, i, when in rows if when is not None and when < split]
+    newer = [row for row in rows if row[2] is not None and row[2] >= split]
+    learnt = Expected(older)
+    bought = collections.defaultdict(set)
+    for customer, item, _ in newer:
+        if customer in learnt.baskets and item in learnt.buyers and item not in learnt.baskets[customer]:
+            bought[customer].add(item)
+    learnt.best_customers = {who: next(iter(learnt.near(learnt.baskets, who, 1)), None) for who in bought}  # not of all
+    hits = {"user": [0] * places, "popular": [0] * places}
+    for customer, items in bought.items():
+        for place, (item, source) in enumerate(learnt.for_customer(customer, places)):
+            hits[source][place] += item in items
+    visits = {(customer, when) for customer, _, when in newer}
+    users, items = {customer for customer, _, _ in newer}, {item for _, item, _ in newer}
+    return {"split": split, "customers": len(bought), "trials": sum(map(len, bought.values())),
+            "hits_own": hits["user"], "hits_popular": hits["popular"],
+            "visits": len(visits), "unknown_visits": sum(customer not in learnt.baskets for customer, _ in visits),
+            "lines": len(newer), "unknown_lines": sum(item not in learnt.buyers for _, item, _ in newer),
+            "seen_users": len(users), "unknown_users": len(users - set(learnt.baskets)),
+            "seen_items": len(items), "unknown_items": len(items - set(learnt.buyers))}
+
+
+def features(expected, bucket):
+    """Feature -> {entity: number}, as the model's references count them; bucket: of an id, for item_mix."""
+    def top(lists, nearest):
+        return {a: best[1] / math.sqrt(len(lists[a]) * len(lists[best[0]])) if best else 0 for a, best in nearest.items()}
+    near = {i: next(iter(row), None) for i, row in expected.item_rows.items()}
+    return {"user_top_score": top(expected.baskets, expected.best_customers),
+            "user_results": {c: len(expected.baskets[best[0]] - expected.baskets[c]) if best else 0
+                             for c, best in expected.best_customers.items()},
+            "user_history": {c: len(items) for c, items in expected.baskets.items()},
+            "item_top_score": top(expected.buyers, near),
+            "item_results": {i: len(row) for i, row in expected.item_rows.items()},
+            "item_rank": {i: place for place, i in enumerate(expected.popular, 1)},
+            "item_mix": {i: bucket(i) for i in expected.buyers}}
+
+
+def histogram(values, bins=64):
+    """Edges of quantile bins, and counts between them: a value that a bin's worth share is alone in its bin, up to the next
+    double; other bins take values until they are full. Below the first and above the last edge is nothing."""
+    ties = sorted(collections.Counter(values).items())
+    alone = {value for value, n in ties if n * bins >= len(values)}
+    edges, inside = set(), math.inf
+    for value, n in ties:
+        if value in alone or inside * bins >= len(values):
+            edges.add(value)
+            inside = 0
+        inside += n
+        if value in alone:
+            edges.add(math.nextafter(value, math.inf))
+            inside = 0
+    edges = sorted(edges | {math.nextafter(ties[-1][0], math.inf)})
+    counts = [0] * (len(edges) + 1)
+    for value, n in ties:
+        counts[bisect.bisect_right(edges, value)] += n
+    return edges, counts
 
 
 def online_retail(cache):

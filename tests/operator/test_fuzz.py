@@ -33,4 +33,5 @@ def test_target(runs, target):
 
 def test_the_corpora_stay_small():
     sizes = {t: sum(p.stat().st_size for p in (TOP / "tests/fuzz/corpus" / t).iterdir()) for t in TARGETS}
-    assert sum(sizes.values()) < 300_000, sizes
+    models = sizes.pop("model")         # whose references alone are 12 KB each, nearly all of it zeros
+    assert sum(sizes.values()) < 200_000 and models < 1_500_000, (sizes, models)

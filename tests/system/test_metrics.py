@@ -377,7 +377,8 @@ def stat(pid):
 def test_process_figures_are_the_kernels(start, small):
     server = start(small(ROWS), workers=3, threads=8)
     until(lambda: server.metric("akin_workers", state="serving") == 3, "all to serve")
-    tree = [server.pid, *server.workers()]
+    until(lambda: "akin_monitor_age_seconds" in server.metrics(), "the monitor to have looked")
+    tree = [server.pid, server.monitor(), *server.workers()]
     samples = server.metrics()
     page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
     cpu = sum(int(stat(p)[11]) + int(stat(p)[12]) for p in tree) / tick
