@@ -18,7 +18,7 @@ UNITS_OF_SYSTEMD = akin.service akin-retrain.service akin-retrain.timer akin-web
 INSTALLED = $(PREFIX)/bin/akin-prep $(addprefix $(PREFIX)/sbin/,akin-server akinctl akin-webhook) \
 	$(addprefix $(PREFIX)/share/akin/akinctl-,model retrain view) $(addprefix $(UNITDIR)/,$(UNITS_OF_SYSTEMD)) \
 	$(PREFIX)/lib/sysusers.d/akin.conf \
-	$(PREFIX)/lib/tmpfiles.d/akin.conf $(SYSCONFDIR)/logrotate.d/akin $(COMPLETIONS)/akinctl \
+	$(PREFIX)/lib/tmpfiles.d/akin.conf $(SYSCONFDIR)/logrotate.d/akin $(COMPLETIONS)/akinctl $(COMPLETIONS)/akin-prep \
 	$(foreach m,$(MAN),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
 
 install: all
@@ -34,6 +34,7 @@ install: all
 	$(call into,etc/systemd/akin.tmpfiles,$(PREFIX)/lib/tmpfiles.d/akin.conf)
 	$(call into,etc/logrotate,$(SYSCONFDIR)/logrotate.d/akin)
 	install -D -m 644 etc/completion/akinctl $(DESTDIR)$(COMPLETIONS)/akinctl
+	install -m 644 etc/completion/akin-prep $(DESTDIR)$(COMPLETIONS)/
 	[ -e $(DESTDIR)$(SYSCONFDIR)/akin/akin.conf ] || $(CONF) > $(DESTDIR)$(SYSCONFDIR)/akin/akin.conf
 
 uninstall:				# akin.conf stays: it is the operator's
