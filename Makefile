@@ -35,7 +35,7 @@ objects    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 PROGRAMS    := $(BUILD)/akin-prep $(BUILD)/akin-server
 UNITS       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 FAULTS      := $(patsubst tests/faults/%.c,$(BUILD)/faults/%.so,$(FAULTS_C))
-PREP_LIBS   := -llz4 -lxxhash -ljansson -lm
+PREP_LIBS   := -llz4 -lxxhash -ljansson -lcurl -lm
 SERVER_LIBS := -lcivetweb -llz4 -lxxhash -ljansson -linih -lz -lm
 
 # Fuzz targets: built by `make fuzzers` in $(BUILD)/fuzz, by clang, each with what it needs of everything. -fsanitize=fuzzer
@@ -58,7 +58,7 @@ $(BUILD)/akin-server: $(call objects,$(SERVER_C) $(METRICS_C) $(SHM_C))
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcmocka
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcurl -lcmocka
 # Preloaded into programs under test, so never built for a sanitizer themselves.
 $(BUILD)/faults/%.so: tests/faults/%.c
 	@mkdir -p $(@D)
@@ -67,7 +67,7 @@ $(BUILD)/everything.a: $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRIC
 	@rm -f $@
 	$(AR) rcs $@ $^
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/everything.a
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) -lcurl
 $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
@@ -169,6 +169,13 @@ soak: etc/packages/build.need etc/packages/test.need
 screenshots: etc/packages/build.need etc/packages/test.need etc/packages/screenshots.need
 	@$(MAKE) $(SUB) all model
 	@$(PYTHON) tests/render/screenshots.py
+	@$(PYTHON) tests/drift_demo.py --picture docs/images/akin-model.png $(BUILD)
+
+# December's customers and a model of May: alert, retraining, all-clear, with no hand on it. Three minutes.
+drift-demo: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) all
+	@$(PYTHON) tests/drift_demo.py $(BUILD)
+.PHONY: drift-demo
 
 lint: etc/packages/build.need etc/packages/lint.need
 	@tests/lint $(ALL_C) $(wildcard */*.h tests/unit/*.h) -- $(MAN)
@@ -193,6 +200,7 @@ help:
 	@echo 'make fuzz       make inputs up for SECONDS=$(SECONDS) a target, or for one TARGET='
 	@echo 'make drift-study  how often drift is seen that is none, and how soon what is: the tables of docs/monitoring.md'
 	@echo 'make soak       everything at once for MINUTES=30: load, reloads, kills, hostile clients, and nothing left of it'
+	@echo 'make drift-demo a model of May, traffic of December: alert, retraining and all-clear, in three minutes'
 	@echo 'make tsan       system tests with a thread sanitizer; valgrind: system tests under it (PYTEST=)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'
