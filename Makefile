@@ -72,7 +72,7 @@ $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
 $(BUILD)/bench/drift_windows: $(BUILD)/tests/bench/drift_windows.o \
-		$(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
+		$(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(SHM_C)))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(BUILD)/%.o: %.c $(BUILD)/flags
