@@ -71,6 +71,10 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/everything.a
 $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
+$(BUILD)/bench/drift_windows: $(BUILD)/tests/bench/drift_windows.o \
+		$(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -150,6 +154,12 @@ bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
 	@$(PYTHON) tests/bench/bench.py $(BUILD)
 
+# How often drift is seen that isn't there, and how soon what is: the tables of docs/monitoring.md.
+drift-study: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) all $(BUILD)/bench/drift_windows
+	@$(PYTHON) tests/bench/drift_study.py $(BUILD)
+.PHONY: drift-study
+
 # Everything at once for MINUTES=, and nothing left of it: docs/reliability.md.
 soak: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) all
@@ -159,6 +169,13 @@ soak: etc/packages/build.need etc/packages/test.need
 screenshots: etc/packages/build.need etc/packages/test.need etc/packages/screenshots.need
 	@$(MAKE) $(SUB) all model
 	@$(PYTHON) tests/render/screenshots.py
+	@$(PYTHON) tests/drift_demo.py --picture docs/images/akin-model.png $(BUILD)
+
+# December's customers and a model of May: alert, retraining, all-clear, with no hand on it. Three minutes.
+drift-demo: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) all
+	@$(PYTHON) tests/drift_demo.py $(BUILD)
+.PHONY: drift-demo
 
 lint: etc/packages/build.need etc/packages/lint.need
 	@tests/lint $(ALL_C) $(wildcard */*.h tests/unit/*.h) -- $(MAN)
@@ -181,7 +198,9 @@ help:
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
 	@echo 'make test       all tests, on the normal and a sanitizer build (parts: unit system sanitize operator container)'
 	@echo 'make fuzz       make inputs up for SECONDS=$(SECONDS) a target, or for one TARGET='
+	@echo 'make drift-study  how often drift is seen that is none, and how soon what is: the tables of docs/monitoring.md'
 	@echo 'make soak       everything at once for MINUTES=30: load, reloads, kills, hostile clients, and nothing left of it'
+	@echo 'make drift-demo a model of May, traffic of December: alert, retraining and all-clear, in three minutes'
 	@echo 'make tsan       system tests with a thread sanitizer; valgrind: system tests under it (PYTEST=)'
 	@echo 'make bench      the table of docs/performance.md, measured here'
 	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'

@@ -7,6 +7,7 @@ import json
 import pathlib
 import sys
 
+from model_board import akin_model
 from panels import (BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, annotation, bargauge, coloured, dashboard, health,
                     heatmap, row, stat, table, target, timeseries)
 
@@ -270,7 +271,7 @@ def akin_service():
 
 def main():
     stale = 0
-    for name, board in (("reco-app.json", reco_app()), ("akin-service.json", akin_service())):
+    for name, board in (("reco-app.json", reco_app()), ("akin-service.json", akin_service()), ("akin-model.json", akin_model())):
         path, text = FOLDER / name, json.dumps(board, indent=2, ensure_ascii=False) + "\n"
         if sys.argv[1:] == ["--check"]:
             if not path.exists() or path.read_text() != text:

@@ -63,9 +63,16 @@ def timeseries(title, description, unit, targets, size, *, style="line", stack=F
 REDUCE = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 
-def stat(title, description, unit, expr, size, *steps, graph=True, decimals=None, **more):
+def mapping(values):
+    """Words for numbers: ((0, "down", RED), (1, "up", GREEN))."""
+    return {"type": "value", "options": {str(value): {"text": text, "color": color, "index": at}
+                                         for at, (value, text, color) in enumerate(values)}}
+
+
+def stat(title, description, unit, expr, size, *steps, graph=True, decimals=None, mappings=(), **more):
     return panel("stat", title, description, unit, expr, size,
                  defaults={"thresholds": thresholds(*steps), "color": {"mode": "thresholds"},
+                           **({"mappings": [mapping(mappings)]} if mappings else {}),
                            **({"decimals": decimals} if decimals is not None else {})},
                  options={"colorMode": "value", "graphMode": "area" if graph else "none", "justifyMode": "auto",
                           "orientation": "auto", "textMode": "auto", "wideLayout": True, "reduceOptions": REDUCE}, **more)
@@ -79,17 +86,22 @@ def bargauge(title, description, unit, targets, size, *steps, **more):
                           "minVizHeight": 16, "reduceOptions": REDUCE}, **more)
 
 
-def health(title, description, expr, legend, size):
-    """A band for each series: green while it is 1, red while it is 0."""
-    mapping = {"type": "value", "options": {"0": {"text": "down", "color": RED, "index": 0},
-                                            "1": {"text": "up", "color": GREEN, "index": 1}}}
+def states(title, description, expr, legend, size, values):
+    """A band for each series, in the colour of its value: values as of mapping()."""
+    (_, _, first), *rest = values
     return panel("state-timeline", title, description, "short", [target(expr, legend)], size,
-                 defaults={"mappings": [mapping], "color": {"mode": "thresholds"}, "thresholds": thresholds(RED, (1, GREEN)),
+                 defaults={"mappings": [mapping(values)], "color": {"mode": "thresholds"},
+                           "thresholds": thresholds(first, *((value, color) for value, _, color in rest)),
                            "custom": {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False,
                                       "hideFrom": {"legend": False, "tooltip": False, "viz": False}}},
                  options={"mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8,
                           "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
                           "tooltip": {"mode": "single", "sort": "none"}})
+
+
+def health(title, description, expr, legend, size):
+    """A band for each series: green while it is 1, red while it is 0."""
+    return states(title, description, expr, legend, size, ((0, "down", RED), (1, "up", GREEN)))
 
 
 def heatmap(title, description, unit, expr, size):
@@ -115,6 +127,18 @@ def table(title, description, expr, columns, size):
                  transformations=[{"id": "filterFieldsByName", "options": {"include": {"names": list(columns)}}},
                                   {"id": "organize", "options": {"excludeByName": {}, "indexByName": order,
                                                                  "renameByName": columns}}])
+
+
+def merged_table(title, description, columns, labels, size):
+    """One row for each set of labels, one column for each expression: columns {heading: expr}, labels {label: heading}."""
+    fields = {f"Value #{chr(65 + at)}": heading for at, heading in enumerate(columns)}
+    order = {name: at for at, name in enumerate((*labels, *fields))}
+    return panel("table", title, description, "none", [target(expr, "", format="table", instant=True) for expr in columns.values()],
+                 size, defaults={"decimals": 3, "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False}},
+                 options={"cellHeight": "sm", "showHeader": True, "footer": {"show": False, "reducer": ["sum"], "fields": ""}},
+                 transformations=[{"id": "merge", "options": {}},
+                                  {"id": "organize", "options": {"excludeByName": {"Time": True}, "indexByName": order,
+                                                                 "renameByName": {**labels, **fields}}}])
 
 
 def row(title):

@@ -130,6 +130,9 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #define ADD_BY_ENDING(symbol)  add(sum->symbol, c->symbol, ENDING_COUNT);
 #define ADD_BY_DENIAL(symbol)  add(sum->symbol, c->symbol, DENIAL_COUNT);
 #define ADD_BY_KEY(symbol)     add(sum->symbol, c->symbol, KEY_NAMES);
+#define ADD_BY_EVENT(symbol)   add(sum->symbol, c->symbol, EVENT_COUNT);
+#define ADD_BY_OUTCOME(symbol) add(sum->symbol, c->symbol, OUTCOME_COUNT);
+#define ADD_BY_PLACE(symbol)   add(sum->symbol[0], c->symbol[0], SOURCE_COUNT * RANK_COUNT);
 #define ADD_BY_ANSWER(symbol)	/* these two together, below */
 #define ADD_SERVED(symbol)
 #define ADD_PREDICTED(symbol)  add_predicted(sum->symbol, c->symbol);
@@ -143,6 +146,9 @@ uint64_t counters_add(struct counters *sum, const void *counters)
 #undef ADD_BY_ENDING
 #undef ADD_BY_DENIAL
 #undef ADD_BY_KEY
+#undef ADD_BY_EVENT
+#undef ADD_BY_OUTCOME
+#undef ADD_BY_PLACE
 #undef ADD_BY_ANSWER
 #undef ADD_SERVED
 #undef ADD_PREDICTED
@@ -159,6 +165,9 @@ uint64_t counters_bury(void *counters)
 #define BURY_COUNTER_BY_ENDING(symbol)
 #define BURY_COUNTER_BY_DENIAL(symbol)
 #define BURY_COUNTER_BY_KEY(symbol)
+#define BURY_COUNTER_BY_EVENT(symbol)
+#define BURY_COUNTER_BY_OUTCOME(symbol)
+#define BURY_COUNTER_BY_PLACE(symbol)
 #define BURY_COUNTER_ONE(symbol)
 #define BURY_COUNTER_COMPUTED(symbol)
 #define BURY_COUNTER_PREDICTED(symbol)

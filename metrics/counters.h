@@ -73,6 +73,28 @@ enum {
 #undef X
 };
 
+enum event {
+#define X(symbol, label) EVENT_##symbol,
+	EVENTS(X)
+#undef X
+	EVENT_COUNT
+};
+
+enum outcome {
+#define X(symbol, label, taken) OUTCOME_##symbol,
+	OUTCOMES(X)
+#undef X
+	OUTCOME_COUNT
+};
+
+enum {
+#define X(last, label) +1
+	RANK_COUNT = 0 RANKS(X),
+#undef X
+	SOURCE_COUNT = 3,		/* enum source: shm/recommend.h */
+	TRIAL_CELLS = 4
+};
+
 /* Times and bytes are kept for two methods, GET and any other, for those get little but refusals; and for the classes
  * 2xx to 5xx. */
 enum { TIMED_GET, TIMED_OTHER, TIMED_COUNT };
@@ -112,6 +134,9 @@ struct counters {
 #define FIELD_BY_ENDING(symbol)	 _Atomic uint64_t symbol[ENDING_COUNT];
 #define FIELD_BY_DENIAL(symbol)	 _Atomic uint64_t symbol[DENIAL_COUNT];
 #define FIELD_BY_KEY(symbol)	 _Atomic uint64_t symbol[KEY_NAMES];
+#define FIELD_BY_EVENT(symbol)	 _Atomic uint64_t symbol[EVENT_COUNT];
+#define FIELD_BY_OUTCOME(symbol) _Atomic uint64_t symbol[OUTCOME_COUNT];
+#define FIELD_BY_PLACE(symbol)	 _Atomic uint64_t symbol[SOURCE_COUNT][RANK_COUNT];
 #define FIELD_BY_ANSWER(symbol)	 _Atomic uint64_t symbol[HANDLER_COUNT][METHOD_COUNT][STATUS_COUNT];
 #define FIELD_SERVED(symbol)	 struct served symbol[HANDLER_COUNT][TIMED_COUNT][CLASS_COUNT];
 #define FIELD_PREDICTED(symbol)	 struct predicted symbol[AXES];
@@ -125,11 +150,18 @@ struct counters {
 #undef FIELD_BY_ENDING
 #undef FIELD_BY_DENIAL
 #undef FIELD_BY_KEY
+#undef FIELD_BY_EVENT
+#undef FIELD_BY_OUTCOME
+#undef FIELD_BY_PLACE
 #undef FIELD_BY_ANSWER
 #undef FIELD_SERVED
 #undef FIELD_PREDICTED
 	_Atomic uint64_t unheard;	/* connections whose first request has not come; a gauge, part of a family */
 	_Atomic uint64_t ops_in_progress; /* requests in hand that came in by ops_listen; a gauge, part of a family */
+	/* Trials and their hits by generation, that of generation g in cell g % TRIAL_CELLS: for the monitor, which takes
+	 * differences. Part of two families, which are their sums over all time. */
+	_Atomic uint64_t trials_of[TRIAL_CELLS];
+	_Atomic uint64_t trial_hits_of[TRIAL_CELLS];
 	_Atomic uint64_t others;	/* answers to methods but GET: without any, their cells need no look */
 };
 

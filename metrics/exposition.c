@@ -53,6 +53,7 @@ void exposition_write(const struct exposition *e, struct counters *sum, void (*p
 	for (uint32_t i = 0; i < board_slots(b); i++)
 		p.answered[i] = counters_add(sum, board_counters(b, i));
 	process_look(b, &p.tree);
+	p.watched = monitored_read(b, &p.monitored) && p.monitored.generation > 0;
 	for (size_t i = 0; i < FAMILY_COUNT; i++) {
 		const struct family *f = &families[i].family;
 

@@ -11,6 +11,7 @@
 #define HANDLERS(X) \
 	X(USER,    "/predict/user/{user_id}") \
 	X(ITEM,    "/predict/item/{item_id}") \
+	X(FEEDBACK, "/feedback") \
 	X(ROOT,    "/") \
 	X(METRICS, "/metrics") \
 	X(HEALTHZ, "/healthz") \
@@ -89,12 +90,37 @@
 	X(0.6, "0.6") X(0.7, "0.7") X(0.8, "0.8") X(0.9, "0.9") X(1.0, "1.0")
 #define RESULT_BOUNDS(X) \
 	X(0, "0.0") X(1, "1.0") X(2, "2.0") X(5, "5.0") X(10, "10.0") X(20, "20.0") X(50, "50.0") X(100, "100.0")
+/* X(symbol, label value): what customers do with what they were shown. */
+#define EVENTS(X) X(CLICK, "click") X(CART, "cart") X(PURCHASE, "purchase")
+
+/* X(symbol, label value, taken): what became of an event that was told, one each. Those that are taken are counted by kind and
+ * logged; the others are not. docs/api.md says what each means. */
+#define OUTCOMES(X) \
+	X(HIT,            "hit",            1) \
+	X(MISS,           "miss",           1) \
+	X(REPEAT,         "repeat",         1) \
+	X(NOT_SHOWN,      "not_shown",      1) \
+	X(OLD_GENERATION, "old_generation", 1) \
+	X(GONE,           "gone",           1) \
+	X(UNKNOWN_USER,   "unknown_user",   1) \
+	X(UNKNOWN_ITEM,   "unknown_item",   1) \
+	X(FOREIGN_ID,     "foreign_id",     0) \
+	X(DUPLICATE,      "duplicate",      0) \
+	X(FUTURE,         "future",         0) \
+	X(MALFORMED,      "malformed",      0) \
+	X(UNKNOWN_EVENT,  "unknown_event",  0) \
+	X(NOT_LOGGED,     "not_logged",     0)
+
+/* X(last, label value): places of an answer that hits are told by; 1 is the first. */
+#define RANKS(X) \
+	X(1, "1") X(2, "2") X(3, "3") X(5, "4-5") X(10, "6-10") X(20, "11-20") X(UINT32_MAX, "21+")
 
 /* X(symbol, type, shape, unit, name, labels, help)
  *
  * shape: COMPUTED has no field in the slots; ONE is one number; BY_HANDLER is one by handler; BY_ANSWER is one by
  * handler, method and status; SERVED is times and bytes by handler, method and class; BY_REFUSAL, BY_ENDING and BY_DENIAL
- * are one by reason; BY_KEY is one by place of an API key's name; PREDICTED is what is told of predictions, by kind.
+ * are one by reason; BY_KEY is one by place of an API key's name; PREDICTED is what is told of predictions, by kind; BY_EVENT
+ * and BY_OUTCOME are one by those, and BY_PLACE is one by source and rank.
  * unit: the name's suffix where OpenMetrics wants one said, else "". */
 #define FAMILIES(X) \
 	X(requests, COUNTER, BY_ANSWER, "", "http_requests_total", "handler, method, status", \
@@ -118,21 +144,21 @@
 	X(prediction_own_results, HISTOGRAM, COMPUTED, "", "akin_prediction_own_results", "kind", \
 	  "How many of a prediction's results are its own, not fill; unknown ids are left out.") \
 	X(cpu, COUNTER, COMPUTED, "seconds", "process_cpu_seconds_total", "", \
-	  "CPU time of master, loaders and workers, those that have died included.") \
+	  "CPU time of master, loaders, monitor and workers, those that have died included.") \
 	X(resident, GAUGE, COMPUTED, "bytes", "process_resident_memory_bytes", "", \
-	  "Resident memory of master and workers, summed: shared pages count once in each.") \
+	  "Resident memory of master, monitor and workers, summed: shared pages count once in each.") \
 	X(proportional, GAUGE, ONE, "bytes", "akin_process_proportional_memory_bytes", "", \
-	  "Resident memory of master and workers, shared pages counted once; renewed every 10 seconds.") \
+	  "Resident memory of master, monitor and workers, shared pages counted once; renewed every 10 seconds.") \
 	X(virtual, GAUGE, COMPUTED, "bytes", "process_virtual_memory_bytes", "", \
-	  "Address space of master and workers, summed.") \
+	  "Address space of master, monitor and workers, summed.") \
 	X(start_time, GAUGE, COMPUTED, "seconds", "process_start_time_seconds", "", \
 	  "When the master started, in seconds since 1970.") \
 	X(open_fds, GAUGE, COMPUTED, "", "process_open_fds", "", \
-	  "Open descriptors of master and workers, summed.") \
+	  "Open descriptors of master, monitor and workers, summed.") \
 	X(max_fds, GAUGE, COMPUTED, "", "process_max_fds", "", \
 	  "Descriptors that each of the processes may open.") \
 	X(process_threads, GAUGE, COMPUTED, "", "process_threads", "", \
-	  "Operating-system threads of master and workers, summed.") \
+	  "Operating-system threads of master, monitor and workers, summed.") \
 	X(build_info, GAUGE, COMPUTED, "", "akin_build_info", "version, compiler", \
 	  "Always 1; the labels say which Akin this is and what compiled it.") \
 	X(model_info, GAUGE, COMPUTED, "", "akin_model_info", \
@@ -191,6 +217,84 @@
 	X(api_key_renewals, COUNTER, COMPUTED, "", "akin_api_keys_reloads_total", "result", \
 	  "Times the file of API keys was read again, by result.") \
 	X(api_keys_fresh, GAUGE, COMPUTED, "", "akin_api_keys_last_reload_successful", "", \
-	  "1 when the file of API keys was read well the last time, or there is none; 0 when older keys are used.")
+	  "1 when the file of API keys was read well the last time, or there is none; 0 when older keys are used.") \
+	X(windows_closed, COUNTER, COMPUTED, "", "akin_windows_closed_total", "kind", \
+	  "Windows of predictions, or of purchases after recommendations, that were closed: by number or by age.") \
+	X(window_end, GAUGE, COMPUTED, "seconds", "akin_window_end_timestamp_seconds", "kind", \
+	  "When the last window was closed, in seconds since 1970.") \
+	X(window_duration, GAUGE, COMPUTED, "seconds", "akin_window_duration_seconds", "kind", \
+	  "How long the last closed window of this generation was open.") \
+	X(window_limit, GAUGE, COMPUTED, "seconds", "akin_window_limit_seconds", "", \
+	  "How long a window may be open: the setting window_seconds.") \
+	X(window_requests, GAUGE, COMPUTED, "", "akin_window_requests", "kind", \
+	  "Predictions, or purchases, in the last closed window, unknown ids included.") \
+	X(window_entities, GAUGE, COMPUTED, "", "akin_window_entities", "kind", \
+	  "Distinct known ids in the last closed window; of a large catalogue's fixed sample.") \
+	X(window_unknown_ids, GAUGE, COMPUTED, "", "akin_window_unknown_ids", "kind", \
+	  "Distinct unknown ids in the last closed window, estimated from hashes; of such a sample, too.") \
+	X(prediction_statistic, GAUGE, COMPUTED, "", "akin_prediction_statistic", "kind, value, statistic", \
+	  "Of the predictions in the last closed window: a statistic of a value.") \
+	X(catalogue_returned, GAUGE, COMPUTED, "", "akin_catalogue_returned_ratio", "", \
+	  "Part of the items that were in an answer in the last closed item window.") \
+	X(drift_ks_distance, GAUGE, COMPUTED, "", "akin_drift_ks_distance", "feature, reference", \
+	  "Kolmogorov-Smirnov distance of the last closed window from the reference, in bins of the model's.") \
+	X(drift_ks_critical, GAUGE, COMPUTED, "", "akin_drift_ks_critical", "feature, reference", \
+	  "Distance that chance exceeds with the corrected probability, drift_alpha_permille by the number of features.") \
+	X(drift_ks_p_value, GAUGE, COMPUTED, "", "akin_drift_ks_p_value", "feature, reference", \
+	  "Probability of such a distance by chance alone.") \
+	X(drift_psi, GAUGE, COMPUTED, "", "akin_drift_psi", "feature, reference", \
+	  "Population stability index of the last closed window against the reference.") \
+	X(drift_psi_critical, GAUGE, COMPUTED, "", "akin_drift_psi_critical", "feature, reference", \
+	  "Index that chance exceeds with the corrected probability.") \
+	X(drift_insufficient, GAUGE, COMPUTED, "", "akin_drift_insufficient", "feature, reference", \
+	  "1 when there was too little in the last window, or in the reference, for a verdict.") \
+	X(drift_detected, GAUGE, COMPUTED, "", "akin_drift_detected", "feature, reference", \
+	  "1 when the feature has drifted: significantly and enough, drift_windows windows running.") \
+	X(drift_window_samples, GAUGE, COMPUTED, "", "akin_drift_window_samples", "feature, reference", \
+	  "What was compared of the last closed window: distinct ids against training, else requests.") \
+	X(drift_reference_samples, GAUGE, COMPUTED, "", "akin_drift_reference_samples", "feature, reference", \
+	  "What it was compared with: entities of the model, or requests.") \
+	X(drift_unknown_ratio, GAUGE, COMPUTED, "", "akin_drift_unknown_ratio", "feature, reference", \
+	  "Part that the model does not know: of distinct ids in window and training, of requests in the others.") \
+	X(drift_unknown_p_value, GAUGE, COMPUTED, "", "akin_drift_unknown_p_value", "feature, reference", \
+	  "Probability of such a rise of that part by chance alone.") \
+	X(hit_rate, GAUGE, COMPUTED, "", "akin_hit_rate", "generation", \
+	  "Part of the purchases in the last closed window whose item had been recommended; of this generation and the last.") \
+	X(hit_rate_trials, GAUGE, COMPUTED, "", "akin_hit_rate_trials", "generation", \
+	  "Purchases after recommendations that this rate is of.") \
+	X(hit_rate_baseline, GAUGE, COMPUTED, "", "akin_hit_rate_baseline", "", \
+	  "The rate that the model's backtest promises for answers of default_n items.") \
+	X(concept_drift_state, GAUGE, COMPUTED, "", "akin_concept_drift_state", "state", \
+	  "1 for the state of the detector that watches purchases after recommendations, else 0.") \
+	X(concept_drift_statistic, GAUGE, COMPUTED, "", "akin_concept_drift_statistic", "", \
+	  "Page-Hinkley statistic: hits that are missing since the best moment.") \
+	X(concept_drift_threshold, GAUGE, COMPUTED, "", "akin_concept_drift_threshold", "", \
+	  "Where that statistic is drift: the setting hit_lambda.") \
+	X(retrain, COUNTER, COMPUTED, "", "akin_retrain_total", "result", \
+	  "Retrainings by akinctl retrain, by how they ended.") \
+	X(retrain_last, GAUGE, COMPUTED, "seconds", "akin_retrain_last_timestamp_seconds", "", \
+	  "When the last retraining ended, in seconds since 1970.") \
+	X(retrain_last_successful, GAUGE, COMPUTED, "", "akin_retrain_last_successful", "", \
+	  "1 when the last retraining put a new model in place, else 0.") \
+	X(retrain_age, GAUGE, COMPUTED, "seconds", "akin_retrain_age_seconds", "", \
+	  "Time since the last retraining ended.") \
+	X(monitor_restarts, COUNTER, COMPUTED, "", "akin_monitor_restarts_total", "", \
+	  "Monitors that ended without being asked to and were replaced.") \
+	X(monitor_age, GAUGE, COMPUTED, "seconds", "akin_monitor_age_seconds", "", \
+	  "Time since the monitor last told what it has found; it does so once a second.") \
+	X(feedback_events, COUNTER, BY_EVENT, "", "akin_feedback_events_total", "event", \
+	  "Events of feedback that were accepted, by kind.") \
+	X(feedback_outcomes, COUNTER, BY_OUTCOME, "", "akin_feedback_outcomes_total", "outcome", \
+	  "Events of feedback, each under the one thing that became of it.") \
+	X(feedback_hits, COUNTER, BY_PLACE, "", "akin_feedback_hits_total", "source, rank", \
+	  "Events for an item that had been recommended, by the item's source and its place in the answer.") \
+	X(feedback_trials, COUNTER, ONE, "", "akin_feedback_trials_total", "", \
+	  "Purchases after an answer for that customer, of an item that the customer does not have in the model.") \
+	X(feedback_trial_hits, COUNTER, ONE, "", "akin_feedback_trial_hits_total", "", \
+	  "Those of them whose item was in the answer.") \
+	X(feedback_logged, COUNTER, ONE, "", "akin_feedback_logged_total", "", \
+	  "Events of feedback that were written to the log of events (feedback_log).") \
+	X(feedback_log_errors, COUNTER, ONE, "", "akin_feedback_log_errors_total", "", \
+	  "Writings to the log of events that failed; what they held was not acknowledged.")
 
 #endif

@@ -2,7 +2,7 @@
  *
  * On the board, in pages that the monitor alone writes, in one go when something has changed; whoever reads copies it
  * whole (monitored_read()). It outlives the monitor: a successor goes on from it, with the baseline and the detectors as they
- * were. All zero before the first window. */
+ * were. A number that does not apply is NaN, and is not shown. */
 #ifndef AKIN_MONITORED_H
 #define AKIN_MONITORED_H
 
@@ -67,7 +67,7 @@ struct monitored_statistics {
 struct monitored_window {
 	uint64_t closed;		/* windows of this kind since the master started */
 	int64_t end;			/* seconds since 1970, of the last closed one; 0: none was closed yet */
-	double seconds;			/* how long it was */
+	double seconds;			/* how long it was; NaN: none of this generation was closed, and what follows is 0 */
 	uint64_t requests;		/* predictions, or trials, in it */
 	uint64_t unknown;		/* of them for unknown ids */
 	uint64_t entities, strangers;	/* distinct known and unknown ids; of a sampled axis, of the sample */
@@ -102,7 +102,7 @@ struct monitored_retrain {		/* from the file that akinctl retrain keeps */
 };
 
 struct monitored {
-	uint64_t generation;		/* that all windows and verdicts are of */
+	uint64_t generation;		/* that all windows and verdicts are of; 0: nothing is watched yet */
 	struct monitored_window window[WINDOW_KIND_COUNT];
 	struct monitored_drift drift[FEATURE_COUNT][DRIFT_REFERENCE_COUNT];
 	struct monitored_rate rate[2];	/* of this generation and of the one before */
@@ -110,22 +110,37 @@ struct monitored {
 	uint32_t concept_state;		/* enum concept_state */
 	double concept_statistic, concept_threshold;
 	struct monitored_retrain retrain;
-	int64_t looked;			/* seconds since 1970; when the monitor last looked */
+	uint32_t window_seconds;	/* the setting */
+	int64_t looked;			/* seconds since 1970; when the monitor last told what it has found */
 };
 
-/* What stands on the board: the published part, and what the monitor keeps for its successor (monitor.c's own). */
+/* What stands on the board: the published part, and what the monitor keeps for its successor. That has two places, of which
+ * one is whole at any moment, however its writer ends. */
+#define MONITORED_KEPT 32768
 struct monitored_page {
-	_Atomic uint32_t turn;		/* odd while it is written */
+	_Atomic uint32_t turn;		/* odd while `published` is written */
+	_Atomic uint32_t place;		/* of kept[]: 1 or 2; 0: nothing is kept yet */
+	_Atomic uint64_t beats;		/* the monitor's looks, as a sign of life */
+	_Atomic uint64_t proportional;	/* bytes, its own share of memory; 0: not known */
 	struct monitored published;
-	_Alignas(64) uint8_t kept[65536];
+	_Alignas(64) uint8_t kept[2][MONITORED_KEPT];
 };
 
 /* Bytes of it: what board_create() wants. */
 size_t monitored_size(void);
 
-/* Anybody's: a whole copy. False: its writer died while it wrote, and *m is zeroed. */
+/* Anybody's: a whole copy. False: there is none, since the board has no such pages, nothing was written yet, or its writer
+ * died while it wrote; then *m is zeroed. Waits for a writer for 0.1 s at most. */
 bool monitored_read(const struct board *b, struct monitored *m);
 /* The monitor's. */
 void monitored_write(const struct board *b, const struct monitored *m);
+
+/* The monitor's, for itself: size bytes, at most MONITORED_KEPT, that a successor gets as they were. False: nothing is
+ * kept. */
+void monitored_keep(const struct board *b, const void *what, size_t size);
+bool monitored_kept(const struct board *b, void *what, size_t size);
+
+/* The page itself; NULL: the board has none. */
+struct monitored_page *monitored_page(const struct board *b);
 
 #endif

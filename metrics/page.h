@@ -5,6 +5,7 @@
 
 #include "counters.h"
 #include "exposition.h"
+#include "monitored.h"
 #include "process.h"
 #include "writer.h"
 
@@ -14,6 +15,8 @@ struct page {
 	struct writer w;
 	int64_t now;			/* seconds since 1970 */
 	struct process_tree tree;
+	bool watched;			/* is there anything in the next? */
+	struct monitored monitored;
 	struct counters *sum;		/* of all slots */
 	uint64_t answered[BOARD_MAX_SLOTS]; /* requests, by slot */
 };

@@ -5,10 +5,10 @@
  * 10 ms, and descriptors are counted by one stat() where the kernel tells their number so (Linux 6.2), else by reading
  * the directory. PSS would be 0.3 ms for each process, so each asks for its own now and then.
  *
- * CPU time must never go back, though workers die. The master keeps, slot by slot, what the dead ones have used, and
- * changes account before it reaps: the clock of the dead is read for the last time, then pid becomes BOARD_ACCOUNTING,
- * then the sum grows, then pid is 0. So whoever finds the same pid and the same sum before and after reading the clock
- * has counted each worker once, and otherwise looks again. */
+ * CPU time must never go back, though workers die. The master keeps, slot by slot and for the monitor, what the dead ones have
+ * used, and changes account before it reaps: the clock of the dead is read for the last time, then pid becomes
+ * BOARD_ACCOUNTING, then the sum grows, then pid is 0. So whoever finds the same pid and the same sum before and after
+ * reading the clock has counted each worker once, and otherwise looks again. */
 #include "process.h"
 
 #include <dirent.h>
@@ -113,16 +113,16 @@ static void add_process(struct process_tree *t, int32_t pid, const _Atomic int32
 	t->fds_known = t->fds_known && fds;
 }
 
-/* CPU time of all that have ever had a slot. False: it changed for as long as anybody looked. */
-static bool slot_cpu(const struct board_slot *s, uint64_t *cpu)
+/* CPU time of all that have ever had a post, a slot or the monitor's. False: it changed for as long as anybody looked. */
+static bool post_cpu(const _Atomic int32_t *who, const _Atomic uint64_t *dead, uint64_t *cpu)
 {
 	for (int i = 0; i < LOOKS; i++) {
-		uint64_t ended = atomic_load(&s->ended_cpu);
-		int32_t pid = atomic_load(&s->pid);
+		uint64_t ended = atomic_load(dead);
+		int32_t pid = atomic_load(who);
 		uint64_t alive = 0;
 		bool read = pid == 0 || (pid != BOARD_ACCOUNTING && process_cpu(pid, &alive));
 
-		if (read && atomic_load(&s->pid) == pid && atomic_load(&s->ended_cpu) == ended) {
+		if (read && atomic_load(who) == pid && atomic_load(dead) == ended) {
 			*cpu = ended + alive;
 			return true;
 		}
@@ -141,6 +141,17 @@ static bool proc_is_ours(void)
 	return n == len && memcmp(own, link, (size_t)n) == 0;
 }
 
+static void add_post(struct process_tree *t, const _Atomic int32_t *who, const _Atomic uint64_t *dead, bool readable)
+{
+	int32_t pid = atomic_load(who);
+	uint64_t cpu = 0;
+
+	if (readable && pid > 0)
+		add_process(t, pid, who);
+	t->cpu_known = t->cpu_known && post_cpu(who, dead, &cpu);
+	t->cpu += cpu;
+}
+
 void process_look(const struct board *b, struct process_tree *t)
 {
 	int32_t master = b->head->master_pid;
@@ -152,14 +163,10 @@ void process_look(const struct board *b, struct process_tree *t)
 	t->cpu += atomic_load(&b->head->loader_cpu);
 	if (readable)
 		add_process(t, master, NULL);
+	add_post(t, &b->head->monitor, &b->head->monitor_cpu, readable);
 	for (uint32_t i = 0; i < board_slots(b); i++) {
 		const struct board_slot *s = board_slot(b, i);
-		int32_t pid = atomic_load(&s->pid);
-		uint64_t cpu = 0;
 
-		if (readable && pid > 0)
-			add_process(t, pid, &s->pid);
-		t->cpu_known = t->cpu_known && slot_cpu(s, &cpu);
-		t->cpu += cpu;
+		add_post(t, &s->pid, &s->ended_cpu, readable);
 	}
 }

@@ -1,4 +1,4 @@
-/* process.h - what the kernel knows of the whole process tree, master and workers, summed. */
+/* process.h - what the kernel knows of the whole process tree, master, monitor and workers, summed. */
 #ifndef AKIN_PROCESS_H
 #define AKIN_PROCESS_H
 

@@ -41,6 +41,8 @@ static bool shown(const struct page *p, unsigned h) { return !(p->e->excluded >>
 /* Is this cell written even while it is 0? */
 static bool expected(unsigned h, unsigned m, unsigned s)
 {
+	if (h == HANDLER_FEEDBACK)
+		return m == METHOD_POST && s == STATUS_200;
 	if (h == HANDLER_NONE || m != METHOD_GET)
 		return false;
 	return s == STATUS_200 || ((s == STATUS_404 || s == STATUS_422) && (h == HANDLER_USER || h == HANDLER_ITEM));
@@ -163,7 +165,7 @@ void samples_served(struct page *p)
 				const struct served *d = &p->sum->served[h][t][c];
 				struct labels l = {.len = 0};
 
-				if (!timed(d) && !(t == TIMED_GET && expected_class(h, METHOD_GET, c)))
+				if (!timed(d) && !expected_class(h, t == TIMED_GET ? METHOD_GET : METHOD_POST, c))
 					continue;
 				labels_add(&l, "handler", handler_label[h]);
 				labels_add(&l, "method", timed_label[t]);

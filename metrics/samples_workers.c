@@ -44,10 +44,13 @@ void samples_open_fds(struct page *p)
 
 void samples_proportional(struct page *p)
 {
-	uint64_t masters = LOAD(p->board->head->proportional);
+	const struct monitored_page *page = monitored_page(p->board);
+	uint64_t masters = LOAD(p->board->head->proportional), monitors = 0;
 
+	if (page && LOAD(p->board->head->monitor) > 0)
+		monitors = LOAD(page->proportional);
 	if (masters)
-		page_value(p, masters + LOAD(p->sum->proportional));
+		page_value(p, masters + monitors + LOAD(p->sum->proportional));
 }
 
 void samples_max_fds(struct page *p)

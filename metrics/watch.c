@@ -54,14 +54,14 @@ static unsigned result_bin(size_t results)
 	return i;
 }
 
-static enum delivery delivery(const struct watched *a)
+static enum delivery delivery(const struct watch_answer *a)
 {
 	if (a->r->total < a->n)
 		return DELIVERY_SHORT;
 	return a->r->near < a->n ? DELIVERY_FILLED : DELIVERY_FULL;
 }
 
-static void tell_prometheus(struct predicted *p, const struct watched *a)
+static void tell_prometheus(struct predicted *p, const struct watch_answer *a)
 {
 	size_t fill = a->r->total - a->r->near;
 
@@ -76,7 +76,7 @@ static void tell_prometheus(struct predicted *p, const struct watched *a)
 	counters_more(&p->top_score[score_bin(a->top)], 1);
 }
 
-void watch_answered(struct watch *w, struct counters *c, const struct model *m, const struct watched *a)
+void watch_answered(struct watch *w, struct counters *c, const struct model *m, const struct watch_answer *a)
 {
 	const struct recommendation *r = a->r;
 

@@ -38,7 +38,7 @@ static inline uint32_t watch_stride(uint32_t n) { return (n - 1) / WATCH_ENTITIE
 static inline void watch_more(_Atomic uint32_t *cell) { atomic_fetch_add_explicit(cell, 1, memory_order_relaxed); }
 
 /* An answer as it was given. */
-struct watched {
+struct watch_answer {
 	enum axis_kind kind;
 	uint32_t asked, n;		/* index on its axis; ids that were asked for */
 	const struct recommendation *r;
@@ -47,7 +47,7 @@ struct watched {
 };
 
 /* The worker's, by any of its threads: an answer of model m was given; an id was asked for that the model does not know. */
-void watch_answered(struct watch *w, struct counters *c, const struct model *m, const struct watched *a);
+void watch_answered(struct watch *w, struct counters *c, const struct model *m, const struct watch_answer *a);
 void watch_stranger(struct watch *w, struct counters *c, enum axis_kind kind, struct text id);
 
 #endif

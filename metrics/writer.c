@@ -5,6 +5,9 @@
  * run out of memory, and says so itself. */
 #include "writer.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct line {
@@ -192,6 +195,23 @@ void write_signed(struct writer *w, const struct labels *l, int64_t v)
 }
 
 void write_seconds(struct writer *w, const struct labels *l, uint64_t ns) { seconds(w, suffix_of(w), l, ns); }
+
+void write_real(struct writer *w, const struct labels *l, double v)
+{
+	struct line line;
+	char text[32];
+
+	if (isnan(v))
+		return;
+	for (int digits_n = 15; digits_n <= 17; digits_n++) {
+		snprintf(text, sizeof text, "%.*g", digits_n, v);
+		if (strtod(text, NULL) == v)	/* the locale is C: nobody sets another */
+			break;
+	}
+	start(w, &line, suffix_of(w), l, NULL);
+	add_text(&line, isinf(v) ? v > 0 ? "+Inf" : "-Inf" : text);
+	finish(w, &line);
+}
 
 void write_bucket(struct writer *w, const struct labels *l, const char *le, uint64_t v)
 {

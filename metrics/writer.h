@@ -47,6 +47,8 @@ void labels_add_number(struct labels *l, const char *name, uint64_t value);
 void write_value(struct writer *w, const struct labels *l, uint64_t v);
 void write_signed(struct writer *w, const struct labels *l, int64_t v);
 void write_seconds(struct writer *w, const struct labels *l, uint64_t ns);
+/* A gauge that is no whole number, in as few digits as give the same number again. NaN: nothing is written, not even a head. */
+void write_real(struct writer *w, const struct labels *l, double v);
 /* Parts of a summary or histogram, in this order. */
 void write_bucket(struct writer *w, const struct labels *l, const char *le, uint64_t v);
 void write_count(struct writer *w, const struct labels *l, uint64_t v);

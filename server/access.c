@@ -17,12 +17,12 @@ enum list { ALLOW, OPS_ALLOW, LISTS, OPEN = LISTS };
 /* Which list guards a route; what is not here is open, as / and the two health routes must be for who watches, and as
  * a path that is no route may be. */
 static const enum list guard[HANDLER_COUNT] = {
-	[HANDLER_USER] = ALLOW, [HANDLER_ITEM] = ALLOW,
+	[HANDLER_USER] = ALLOW, [HANDLER_ITEM] = ALLOW, [HANDLER_FEEDBACK] = ALLOW,
 	[HANDLER_OPENAPI] = ALLOW, [HANDLER_DOCS] = ALLOW, [HANDLER_REDOC] = ALLOW, [HANDLER_ASSET] = ALLOW,
 	[HANDLER_METRICS] = OPS_ALLOW, [HANDLER_MODEL] = OPS_ALLOW,
 	[HANDLER_ROOT] = OPEN, [HANDLER_HEALTHZ] = OPEN, [HANDLER_READYZ] = OPEN, [HANDLER_NONE] = OPEN,
 };
-_Static_assert(HANDLER_COUNT == 12, "a new route needs a word on who may have it, above");
+_Static_assert(HANDLER_COUNT == 13, "a new route needs a word on who may have it, above");
 
 static struct cidr_list list[LISTS];	/* an empty one lets everybody in */
 static const struct key_table *keys;	/* NULL: none are asked for */
@@ -104,5 +104,5 @@ bool access_granted(struct access_peer *p, enum handler h, const struct request 
 		return true;
 	if (!is_listed(p, which, q))
 		return deny(which == ALLOW ? DENIAL_ALLOW : DENIAL_OPS_ALLOW, 403, "this address may not have that", a);
-	return !keys || (h != HANDLER_USER && h != HANDLER_ITEM) || has_key(q, a);
+	return !keys || (h != HANDLER_USER && h != HANDLER_ITEM && h != HANDLER_FEEDBACK) || has_key(q, a);
 }

@@ -16,7 +16,8 @@ void chores_reap(struct master *m)
 	pid_t pid;
 
 	while ((pid = workers_reap(&m->workers, &status)) > 0) {
-		if (!handover_ended(m, pid, status) && !reload_ended(&m->reload, pid, status))
+		if (!monitor_ended(&m->monitor, pid, status) && !handover_ended(m, pid, status) &&
+		    !reload_ended(&m->reload, pid, status))
 			log_line(LOG_DEBUG, "process %d was reaped, which is nobody's", (int)pid);
 	}
 }
@@ -30,6 +31,7 @@ void chores_reopen_log(struct master *m)
 	else
 		log_line(LOG_ERROR, "%s", why.text);
 	workers_signal(&m->workers, SIGUSR1);
+	monitor_reopen_log(&m->monitor);
 }
 
 void chores_tell_memory(struct master *m)

@@ -38,6 +38,7 @@ static void shut(struct master *m)
 	shut_door(m, BOARD_SERVICE, m->listener);
 	shut_door(m, BOARD_OPERATIONS, m->ops_listener);
 	workers_stop(&m->workers);
+	monitor_stop(&m->monitor);
 }
 
 /* How long to wait for the next signal; those whose time is over are killed. */

@@ -6,7 +6,7 @@
  *
  * What the client is told of its connection must be what happens. civetweb decides after the answer, and would always
  * go on. Here it is decided before, and mg_disable_keep_alive() makes a "close" stick. A body that is not read would
- * stand in the next request's place, so it is read first. */
+ * stand in the next request's place, so it is read first; or with the answer, by a route that wants it. */
 #include "exchange.h"
 
 #include <civetweb.h>
@@ -38,19 +38,34 @@ static const char *header(const struct request *q, const char *name)
 	return intake_field(&seat->intake, name);
 }
 
-/* Throw away the body, so that the next request begins with the next byte. False: there is no end of it to be found,
- * and the intake has a status for that. */
-static bool skip_body(struct mg_connection *c, struct seat *seat)
+static int read_body(const struct request *q, char *into, size_t room, struct body_fault *why)
+{
+	struct seat *seat = q->of;
+	int n = intake_body(&seat->intake, into, room);
+
+	if (n < 0)
+		*why = (struct body_fault){seat->intake.status, seat->intake.reason};
+	return n;
+}
+
+/* A client may wait to be told that its body is wanted. If telling it fails, so does reading. */
+static void ask_for_body(struct mg_connection *c, struct seat *seat)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct intake *in = &seat->intake;
+
+	if (!seat->intake.head.expects || intake_has_some(&seat->intake))
+		return;
+	waiting_allow(&seat->wait, settings->request_timeout_ms);
+	mg_write(c, go_on, sizeof go_on - 1);
+}
+
+/* Throw away the body, so that the next request begins with the next byte. False: there is no end of it to be found,
+ * and the intake has a status for that. */
+static bool skip_body(struct intake *in)
+{
 	char sink[4096];
 	int n;
 
-	if (in->head.expects && !intake_has_some(in)) {
-		waiting_allow(&seat->wait, settings->request_timeout_ms);
-		mg_write(c, go_on, sizeof go_on - 1);	/* if that fails, so does reading */
-	}
 	while ((n = intake_body(in, sink, sizeof sink)) > 0)
 		;
 	return n == 0;
@@ -116,20 +131,29 @@ static void mark_done(struct seat *seat)
 	atomic_store_explicit(&seat->answering, false, memory_order_release);
 }
 
-static void answer(struct seat *seat)
+static struct request request_of(struct seat *seat)
 {
 	struct intake *in = &seat->intake;
 	struct head *h = &in->head;
-	struct request q = {
+
+	return (struct request){
 		.method = h->method,
 		.path = h->path,
 		.query = h->query,
 		.body_len = in->body_len,
 		.header = header,
+		.read = read_body,
 		.of = seat,
 		.fd = seat->wait.fd,
 		.ops = seat->ops,
 	};
+}
+
+static void answer(struct seat *seat)
+{
+	const struct intake *in = &seat->intake;
+	const struct head *h = &in->head;
+	struct request q = request_of(seat);
 
 	if (in->status)
 		serve_refused(&seat->serve, h->method, in->status, in->reason);
@@ -137,6 +161,18 @@ static void answer(struct seat *seat)
 		serve_refused(&seat->serve, h->method, h->status, h->reason);
 	else
 		serve(&seat->serve, &q);
+}
+
+/* Where a route takes the body, the answer comes first, since it reads it. What is left of it then, as of one that was refused
+ * for its sender's sake, is thrown away like any other. */
+static bool answer_with_body(struct seat *seat)
+{
+	struct request q = request_of(seat);
+
+	if (seat->intake.head.status || !serve_takes_body(&q))
+		return false;
+	serve(&seat->serve, &q);
+	return true;
 }
 
 /* A head with a status may still be kept: then what follows it is certain, and its body is read all the same. */
@@ -148,9 +184,14 @@ int exchange_request(struct mg_connection *c)
 	intake_seen(in);
 	mark_begun(seat);
 	bool readable = !in->head.status || in->head.keep;
-	bool keep = readable && skip_body(c, seat) && in->head.keep && may_keep(seat);
 
-	answer(seat);
+	if (readable)
+		ask_for_body(c, seat);
+	bool answered_it = answer_with_body(seat);
+	bool keep = readable && !in->status && skip_body(in) && in->head.keep && may_keep(seat);
+
+	if (!answered_it)
+		answer(seat);
 	int status = send_answer(c, seat, in->head.method, &keep);
 
 	mark_done(seat);

@@ -79,6 +79,8 @@ void answer_swap(struct answer *a, struct answer *b)
 	b->failed = c.failed;
 }
 
+bool answer_reserve(struct answer *a, size_t len) { return room(a, len) != NULL; }
+
 void answer_bytes(struct answer *a, const char *bytes, size_t len)
 {
 	char *to = room(a, len);

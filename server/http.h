@@ -9,13 +9,20 @@
 
 #include "../shm/model.h"
 
+struct body_fault {			/* of a body that can't be read */
+	int status;
+	const char *reason;		/* a literal */
+};
+
 struct request {			/* all borrowed for the length of one request */
 	const char *method;		/* "GET" */
 	struct text path;		/* as sent, still percent-encoded, without the query */
 	struct text query;		/* as sent, without '?'; at is NULL when there is none */
 	uint64_t body_len;		/* of the request's own body, which was thrown away */
 	const char *(*header)(const struct request *q, const char *name); /* first value, or NULL */
-	void *of;			/* for header() */
+	/* Of a route that takes a body: its next bytes, at most room; 0 at its end; -1: *why not. Else not called */
+	int (*read)(const struct request *q, char *into, size_t room, struct body_fault *why);
+	void *of;			/* for header() and read() */
 	bool ops;			/* it came in by the operations listener */
 	int fd;				/* the connection's, to ask who the peer is; -1: there is none */
 };
@@ -42,6 +49,9 @@ void answer_free(struct answer *a);
 
 /* Exchange bodies and their memory, and nothing else. */
 void answer_swap(struct answer *a, struct answer *b);
+
+/* Make room for so many bytes behind those that the body has. False: memory is short, and the answer has failed. */
+bool answer_reserve(struct answer *a, size_t len);
 
 /* Append to the body. */
 void answer_bytes(struct answer *a, const char *bytes, size_t len);

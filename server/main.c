@@ -3,6 +3,7 @@
 
 #include "capacity.h"
 #include "check.h"
+#include "feedback_log.h"
 #include "generation.h"
 #include "healthcheck.h"
 #include "keys.h"
@@ -27,7 +28,8 @@ static int check(const struct settings *s)
 	struct generation g;
 	struct fault why;
 
-	if (!privilege_prepare(s->user, &why) || !check_files(s, &why) || !privilege_drop(&why) || !keys_check(s, &why) ||
+	if (!privilege_prepare(s->user, &why) || !check_files(s, &why) || !feedback_log_check(s, &why) ||
+	    !privilege_drop(&why) || !keys_check(s, &why) ||
 	    !generation_check(s->model, &g, &why))
 		return refuse(&why);
 	fprintf(stderr, "akin-server: the settings are fine, and so is %s: %u items, %u customers, %llu interactions\n",

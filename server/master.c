@@ -75,7 +75,7 @@ static bool looks(const struct master *m)
 /* How long the loop may sleep; -1: until a signal. */
 static int64_t patience(const struct master *m)
 {
-	int64_t ms = workers_wait(&m->workers);
+	int64_t ms = sooner(workers_wait(&m->workers), monitor_wait(&m->monitor));
 
 	if (m->settings->metrics == METRICS_ON)
 		ms = sooner(ms, PROCESS_PROPORTIONAL_MS);
@@ -90,6 +90,7 @@ int master_run(struct master *m)
 
 	do {
 		workers_tend(&m->workers);
+		monitor_tend(&m->monitor);
 		chores_tell_memory(m);
 		news_tell(m);
 		if (handover_look(m))

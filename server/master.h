@@ -3,6 +3,7 @@
 #define AKIN_MASTER_H
 
 #include "bind.h"
+#include "monitor.h"
 #include "pidfile.h"
 #include "reload.h"
 #include "settings.h"
@@ -19,6 +20,7 @@ struct master {
 	char where[BIND_WHERE];
 	char ops_where[BIND_WHERE];	/* "": none */
 	struct workers workers;
+	struct monitor monitor;
 	int64_t memory_due;		/* ms; when its share of memory is told again */
 	bool announced;			/* the log has said that it serves */
 	bool reloading;			/* and who waits for that is to be told when it is over */

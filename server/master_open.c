@@ -11,8 +11,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "../metrics/monitored.h"
 #include "../metrics/slot.h"
 #include "capacity.h"
+#include "feedback_log.h"
 #include "keys.h"
 #include "log.h"
 #include "notify.h"
@@ -36,7 +38,7 @@ static bool open_board(struct board *b, const struct settings *s, struct fault *
 {
 	uint32_t ring = s->feedback == FEEDBACK_ON ? shown_ring(s->feedback_ring) : 0;
 
-	if (!board_create(b, s->workers, slot_size(ring), 0, why))
+	if (!board_create(b, s->workers, slot_size(ring), monitored_size(), why))
 		return false;
 	if (getrandom(&b->head->shown_key, sizeof b->head->shown_key, 0) != (ssize_t)sizeof b->head->shown_key)
 		return fault_errno(why, "can't draw a random number");
@@ -107,7 +109,7 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 	prctl(PR_SET_NAME, "akin-master");
 	signals_block();
 	bool ok = privilege_prepare(s->user, why) && log_open(s->log, s->log_level, why) &&
-		  pidfile_take(&m->pidfile, s->pid_file, why);
+		  pidfile_take(&m->pidfile, s->pid_file, why) && feedback_log_make(s, why);
 
 	if (ok) {
 		notify_open();
@@ -118,11 +120,13 @@ bool master_open(struct master *m, const struct settings *s, struct fault *why)
 		master_close(m);
 		return false;
 	}
+	monitor_open(&m->monitor, s, &m->board, &m->workers);
 	return true;
 }
 
 void master_close(struct master *m)
 {
+	monitor_close(&m->monitor);
 	workers_close(&m->workers);
 	if (m->listener >= 0)
 		close(m->listener);

@@ -32,6 +32,10 @@ static const char *value_of(struct text name, const struct settings *s, char num
 		snprintf(number_text, 16, "%u", s->default_n);
 		return number_text;
 	}
+	if (IS("MAX_EVENTS")) {
+		snprintf(number_text, 16, "%u", s->feedback_max_events);
+		return number_text;
+	}
 	if (IS("SECURITY"))
 		return *s->api_keys ? "[{\"Bearer\": []}, {\"X-API-Key\": []}]" : "[]";
 	if (IS("SECURITY_SCHEMES"))

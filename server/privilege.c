@@ -164,6 +164,65 @@ int privilege_open(const char *path, int flags, mode_t mode)
 	return fd < 0 && (error == EACCES || error == EPERM) ? open_as_root(path, flags, mode) : fd;
 }
 
+/* Folders */
+
+static bool is_usable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return false;
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* Where it would be. */
+static bool is_parent_usable(const char *path)
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof copy, "%s", path);
+	return is_usable(dirname(copy));
+}
+
+static bool make_as_root(const char *path, bool make)
+{
+	char copy[PATH_MAX];
+	int folder = open_roots_folder(path);
+
+	if (folder < 0)
+		return false;
+	snprintf(copy, sizeof copy, "%s", path);
+	bool ok = !make || (mkdirat(folder, basename(copy), 0750) == 0 &&
+			    fchownat(folder, basename(copy), to.uid, to.gid, AT_SYMLINK_NOFOLLOW) == 0);
+	int error = errno;
+
+	close(folder);
+	errno = error;
+	return ok;
+}
+
+bool privilege_folder(const char *path, bool make, const char *what, struct fault *why)
+{
+	bool pending = to.pending;
+
+	if (pending && seteuid(to.uid) != 0)
+		return fault_errno(why, "user '%s': can't take the rights", to.text);
+	bool ok = is_usable(path);
+	bool missing = !ok && errno == ENOENT;
+
+	if (missing)
+		ok = make ? mkdir(path, 0750) == 0 : is_parent_usable(path);
+	int error = errno;
+
+	if (pending && seteuid(0) != 0)
+		_exit(1);		/* can't be: root is still in the saved id */
+	errno = error;
+	if (!ok && missing && pending && (error == EACCES || error == EPERM))
+		ok = make_as_root(path, make);
+	return ok || fault_errno(why, "%s: can't %s the folder for the %s", path, missing ? "make" : "use", what);
+}
+
 /* The step */
 
 static bool has_capabilities(void)

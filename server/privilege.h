@@ -15,6 +15,10 @@ bool privilege_prepare(const char *user, struct fault *why);
  * with root's, and then the file is given to the user. Never through a symbolic link as root. errno tells what failed. */
 int privilege_open(const char *path, int flags, mode_t mode);
 
+/* A folder that the user can make files in: it is there, or with `make` is made, by the user or, below a folder that only root can
+ * write to, by root, who then gives it to the user. Without `make`: could that be done? what names it in *why. */
+bool privilege_folder(const char *path, bool make, const char *what, struct fault *why);
+
 /* Be the user for good. False: this process is not to go on. */
 bool privilege_drop(struct fault *why);
 

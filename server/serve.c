@@ -10,11 +10,14 @@
 #include "../metrics/exposition.h"
 #include "assets.h"
 #include "clock.h"
+#include "feedback.h"
 #include "openapi.h"
 #include "pages.h"
 #include "pin.h"
 #include "predict.h"
 #include "router.h"
+
+#define KEEP 16384			/* bytes that a thread keeps of an answer to feedback, which are as long as clients like */
 
 static const struct settings *settings;
 static struct board *board;
@@ -60,6 +63,18 @@ void serve_thread_free(struct serve_thread *t)
 	scratch_free(&t->scratch);
 	free(t->near);
 	*t = (struct serve_thread){.near = NULL};
+}
+
+bool serve_thread_room(struct serve_thread *t, size_t n)
+{
+	if (n <= t->near_cap)
+		return true;
+	struct neighbour *near = realloc(t->near, n * sizeof *near);
+	if (!near)
+		return false;
+	t->near = near;
+	t->near_cap = n;
+	return true;
 }
 
 static void answer_metrics(struct serve_thread *t, const struct packed *p, const struct request *q)
@@ -155,6 +170,8 @@ static bool offered(enum handler h, bool ops)
 	case HANDLER_HEALTHZ:
 	case HANDLER_READYZ:
 		return true;
+	case HANDLER_FEEDBACK:
+		return !ops && settings->feedback == FEEDBACK_ON;
 	default:
 		return !ops;
 	}
@@ -183,10 +200,31 @@ static void answer_server_options(struct answer *a)
 	a->allow = "GET, HEAD";
 }
 
+bool serve_takes_body(const struct request *q)
+{
+	struct route route;
+
+	return counters_method(q->method) == METHOD_POST && match(&route, q) == MATCH_ROUTE && route.handler == HANDLER_FEEDBACK;
+}
+
+static const char *allowed(enum handler h)
+{
+	return h == HANDLER_FEEDBACK ? "POST" : takes_head(h) ? "GET, HEAD" : "GET";
+}
+
+/* Does the route take the method? */
+static bool takes(enum handler h, enum method m)
+{
+	if (h == HANDLER_FEEDBACK)
+		return m == METHOD_POST;
+	return m == METHOD_GET || (m == METHOD_HEAD && takes_head(h));
+}
+
 void serve(struct serve_thread *t, const struct request *q)
 {
 	struct answer *a = &t->answer;
 	enum method method = counters_method(q->method);
+	uint64_t body_len = q->body_len;
 	struct route route;
 
 	answer_reset(a);
@@ -194,11 +232,13 @@ void serve(struct serve_thread *t, const struct request *q)
 	case MATCH_ROUTE:
 		if (!access_granted(&t->peer, route.handler, q, a))
 			break;
-		if (method == METHOD_GET || (method == METHOD_HEAD && takes_head(route.handler))) {
-			answer_route(t, &route, q);
-		} else {
+		if (!takes(route.handler, method)) {
 			answer_detail(a, 405, "Method Not Allowed");
-			a->allow = takes_head(route.handler) ? "GET, HEAD" : "GET";
+			a->allow = allowed(route.handler);
+		} else if (route.handler == HANDLER_FEEDBACK) {
+			body_len = feedback(t, settings, board, counters, q);
+		} else {
+			answer_route(t, &route, q);
 		}
 		break;
 	case MATCH_SLASH:
@@ -216,7 +256,7 @@ void serve(struct serve_thread *t, const struct request *q)
 		answer_detail(a, 400, "a path must not hold a NUL byte (%00)");
 		break;
 	}
-	count(t, route.handler, method, q->body_len);
+	count(t, route.handler, method, body_len);
 }
 
 void serve_refused(struct serve_thread *t, const char *method, int status, const char *reason)
@@ -230,6 +270,8 @@ void serve_sent(struct serve_thread *t)
 {
 	scrape_sent(&t->answer, t->scrape);
 	t->scrape = NULL;
+	if (t->counted.handler == HANDLER_FEEDBACK && t->answer.body_cap > KEEP)
+		answer_free(&t->answer);
 	if (counters)
 		counters_sent(counters, t->counted, clock_ns() - t->began);
 }

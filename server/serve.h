@@ -22,6 +22,8 @@ struct serve_thread {
 	uint64_t began;			/* ns; 0 when nobody wants to know */
 };
 void serve_thread_free(struct serve_thread *t);
+/* Room for n in t->near; it grows to the largest n seen. False: memory is short. */
+bool serve_thread_room(struct serve_thread *t, size_t n);
 
 /* Once in a worker, before its first request. Both are borrowed for the life of the process. */
 void serve_open(const struct settings *s, struct board *b);
@@ -34,6 +36,10 @@ void serve_connection(struct serve_thread *t);
 
 /* A request's head has been read, or cannot be: it is in hand, and its clock starts. Then one of the two below. */
 void serve_begin(struct serve_thread *t);
+
+/* Does the route of q take a body of its method? Then q->read() is called, or what is left of the body is to be thrown away
+ * after the answer was made. */
+bool serve_takes_body(const struct request *q);
 
 /* Answer q into t->answer and count it. Never fails: what goes wrong is an answer too. The request stays in hand
  * until serve_sent(). */

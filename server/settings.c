@@ -1,4 +1,5 @@
-/* settings.c - one table of settings, what each may be, and all of their sources but the file (settings_file.c).
+/* settings.c - one table of settings, and what each may be. Where values come from: settings_file.c, settings_environment.c,
+ * options.c.
  *
  * Called by options.c before anything has a side effect. Every failure is a line "place: rule, value" in a fault. */
 #include "settings.h"
@@ -81,8 +82,21 @@ static const struct row rows[] = {
 	I(metrics_subsystem,	"",				"second part of the names of the http_ families"),
 	W(metrics_status,	"grouped", "grouped|exact",	"status labels of http_requests_total: 4xx or 404"),
 	H(metrics_exclude,	"",				"handlers left out of the http_ families"),
+	N(window_requests,	"1000", 100, 1000000,		"predictions that close a window"),
+	N(window_seconds,	"3600", 1, 86400,		"age that closes a window"),
+	N(window_min,		"200", 30, 100000,		"predictions a window needs for a verdict on drift"),
+	N(baseline_windows,	"8", 1, 1000,			"windows after a reload that later ones are compared with"),
+	N(drift_effect_percent,	"10", 1, 100,			"least difference that is drift"),
+	N(drift_alpha_permille,	"10", 1, 500,			"chance of a false alarm in a window, over all features"),
+	N(drift_windows,	"2", 1, 100,			"windows running that it takes to change a verdict"),
+	N(hit_drop_percent,	"50", 1, 100,			"fall of the hit rate that is looked for"),
+	N(hit_lambda,		"20", 1, 10000,			"missing hits that are concept drift"),
 	W(feedback,		"on", "on|off",			"whether answers have a recommendation_id, for feedback"),
 	N(feedback_ring,	"16384", 64, 1048576,		"answers a worker remembers for feedback"),
+	N(feedback_max_events,	"1000", 1, 100000,		"events in the body of one POST /feedback"),
+	T(feedback_log,		"", 0,				"folder for the log of events; empty: none"),
+	W(feedback_sync,	"always", "always|second|never", "when a row of that log is on the disk"),
+	N(feedback_future_s,	"300", 0, 86400,		"seconds an event's time may be ahead"),
 	T(log,			"stderr", 1,			"'stderr' or a file"),
 	W(log_level,		"info", "error|warn|info|debug", "least weighty lines written"),
 	T(pid_file,		"", 0,				"file for the master's process id; empty: none"),
@@ -93,6 +107,7 @@ _Static_assert(FILL_POPULAR == 0 && FILL_RECENT == 1 && FILL_NONE == 2, "the ord
 _Static_assert(GATE_ON == 0 && GATE_OFF == 1 && OLDER_REFUSE == 0 && OLDER_TAKE == 1, "the order of the words");
 _Static_assert(METRICS_ON == 0 && METRICS_OFF == 1 && METRICS_GROUPED == 0 && METRICS_EXACT == 1, "the order of the words");
 _Static_assert(FEEDBACK_ON == 0 && FEEDBACK_OFF == 1, "the order of the words");
+_Static_assert(SYNC_ALWAYS == 0 && SYNC_SECOND == 1 && SYNC_NEVER == 2, "the order of the words");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "the order of the words");
 
 /* One value, without the place it came from */
@@ -320,74 +335,6 @@ bool settings_check(const struct settings *s, struct fault *why)
 	if (s->worker_hung_ms > 0 && s->worker_hung_ms < 1000)
 		return fault_set(why, "worker_hung_ms must be 0 or at least 1000, not %u", s->worker_hung_ms);
 	return doors_differ(s, why);
-}
-
-/* The environment */
-
-extern char **environ;
-
-/* The variable by which the application that Akin replaces is told; AKIN_METRICS is stronger. */
-static bool enable_metrics(struct settings *s, struct fault *why)
-{
-	const char *value = getenv("ENABLE_METRICS");
-	char shown[80];
-
-	if (!value || !*value)		/* a compose file passes on an empty one for none */
-		return true;
-	if (strcasecmp(value, "true") != 0 && strcasecmp(value, "false") != 0) {
-		fault_quote(shown, sizeof shown, value, strlen(value));
-		return fault_set(why, "ENABLE_METRICS must be true or false, not '%s'", shown);
-	}
-	s->metrics = tolower((unsigned char)*value) == 't' ? METRICS_ON : METRICS_OFF;
-	return true;
-}
-
-/* AKIN_MAX_N=7: "max_n" in key, "7" returned. NULL: no variable of ours, as AKIN_max_n is none. */
-static const char *our_variable(const char *entry, char *key, size_t cap)
-{
-	size_t n = 0;
-
-	if (strncmp(entry, "AKIN_", 5) != 0)
-		return NULL;
-	for (entry += 5; *entry && *entry != '=' && !islower((unsigned char)*entry) && n + 1 < cap; entry++)
-		key[n++] = (char)tolower((unsigned char)*entry);
-	key[n] = '\0';
-	return *entry == '=' ? entry + 1 : NULL;
-}
-
-bool settings_environment(struct settings *s, struct fault *why)
-{
-	char key[64], place[80];
-
-	if (!enable_metrics(s, why))
-		return false;
-	for (char **e = environ; e && *e; e++) {
-		const char *value = our_variable(*e, key, sizeof key);
-		const struct row *r = value ? find_row(key) : NULL;
-
-		snprintf(place, sizeof place, "%.*s", (int)strcspn(*e, "="), *e);
-		if (r && !set_row(s, r, value, place, why))
-			return false;
-	}
-	return true;
-}
-
-size_t settings_environment_unknown(char *names, size_t cap)
-{
-	char key[64];
-	size_t found = 0, len = 0;
-
-	names[0] = '\0';
-	for (char **e = environ; e && *e; e++) {
-		if (strncmp(*e, "AKIN_", 5) != 0 || (our_variable(*e, key, sizeof key) && find_row(key)))
-			continue;
-		int n = (int)strcspn(*e, "=");
-
-		if (len + (size_t)n + 3 < cap)
-			len += (size_t)snprintf(names + len, cap - len, "%s%.*s", found ? ", " : "", n, *e);
-		found++;
-	}
-	return found;
 }
 
 /* Telling */

@@ -17,6 +17,7 @@ enum gate_older { OLDER_REFUSE, OLDER_TAKE };
 enum metrics { METRICS_ON, METRICS_OFF };
 enum metrics_status { METRICS_GROUPED, METRICS_EXACT };
 enum feedback { FEEDBACK_ON, FEEDBACK_OFF };
+enum feedback_sync { SYNC_ALWAYS, SYNC_SECOND, SYNC_NEVER };
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 struct settings {
@@ -75,6 +76,18 @@ struct settings {
 	/* feedback */
 	enum feedback feedback;		/* off: answers have no recommendation_id, and nobody is told what became of them */
 	uint32_t feedback_ring;		/* answers that each worker remembers; rounded up to a power of two */
+	uint32_t feedback_max_events;	/* in a body */
+	char feedback_log[PATH_MAX];	/* folder for the log of events; "": none */
+	enum feedback_sync feedback_sync; /* when a row counts as logged */
+	uint32_t feedback_future_s;	/* how far ahead a time may be */
+	/* watching */
+	uint32_t window_requests, window_seconds; /* what closes a window */
+	uint32_t window_min;		/* requests that a window needs for a verdict */
+	uint32_t baseline_windows;
+	uint32_t drift_effect_percent;
+	uint32_t drift_alpha_permille;
+	uint32_t drift_windows;
+	uint32_t hit_drop_percent, hit_lambda;
 	/* traces */
 	char log[PATH_MAX];		/* "stderr" or a file */
 	enum log_level log_level;

@@ -17,6 +17,7 @@
 #include "../metrics/process.h"
 #include "child.h"
 #include "clock.h"
+#include "feedback_log.h"
 #include "heartbeat.h"
 #include "listener.h"
 #include "log.h"
@@ -51,6 +52,7 @@ static void become(const struct worker_start *w)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a log of events that gets too long is a write() that fails */
 	if (!board_enter(w->board, w->slot, &why))
 		give_up(&why);
 	set_state(w->board, WORKER_STARTING);
@@ -111,6 +113,7 @@ static bool handle_signals(int fd, struct board *b)
 		switch (got.ssi_signo) {
 		case SIGUSR1:
 			reopen_log();
+			feedback_log_reopen();
 			break;
 		case SIGUSR2:
 			adopt(b);
@@ -221,7 +224,8 @@ _Noreturn void worker_run(const struct worker_start *w)
 		give_up(&why);
 	board_drop_models(w->board);
 	serve_open(w->settings, w->board);
-	if (!listener_start(w->settings, w->listener, w->ops_listener, w->board, &why))
+	if (!feedback_log_open(w->settings, w->board, &why) ||
+	    !listener_start(w->settings, w->listener, w->ops_listener, w->board, &why))
 		give_up(&why);
 	set_state(w->board, WORKER_SERVING);
 	tell_memory(w);
@@ -230,5 +234,6 @@ _Noreturn void worker_run(const struct worker_start *w)
 	if (orphan)
 		log_line(LOG_WARN, "the master is gone, so this worker leaves");
 	drain(w, !orphan && !atomic_load(&w->board->head->draining));
+	feedback_log_close();
 	child_leave(0);
 }

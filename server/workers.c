@@ -159,17 +159,17 @@ static enum worker_end end_of(const struct post *p, int status)
 	return WTERMSIG(status) == SIGKILL ? END_KILLED : END_SIGNAL;
 }
 
-/* The dead, not reaped yet, still have a clock. Before it goes, what it says goes to the slot's account, in the order
- * that process.c reads. */
-static void keep_cpu(struct board_slot *slot)
+/* The dead, not reaped yet, still have a clock. Before it goes, what it says goes to the account of its slot, or of the
+ * monitor, in the order that process.c reads. */
+static void keep_cpu(_Atomic int32_t *pid, _Atomic uint64_t *ended)
 {
 	uint64_t used = 0;
 
-	if (!process_cpu(atomic_load(&slot->pid), &used))
-		log_line(LOG_DEBUG, "the CPU time of a dead worker can't be told");
-	atomic_store(&slot->pid, BOARD_ACCOUNTING);
-	atomic_fetch_add(&slot->ended_cpu, used);
-	atomic_store(&slot->pid, 0);
+	if (!process_cpu(atomic_load(pid), &used))
+		log_line(LOG_DEBUG, "the CPU time of a dead child can't be told");
+	atomic_store(pid, BOARD_ACCOUNTING);
+	atomic_fetch_add(ended, used);
+	atomic_store(pid, 0);
 }
 
 /* What the board still says of the dead: its counters stay, but for what was in its hands. */
@@ -239,7 +239,9 @@ pid_t workers_reap(struct workers *w, int *status)
 		bool ours = find_post(w, dead.si_pid, &i);
 
 		if (ours)
-			keep_cpu(board_slot(w->board, i));
+			keep_cpu(&board_slot(w->board, i)->pid, &board_slot(w->board, i)->ended_cpu);
+		else if (dead.si_pid == atomic_load(&w->board->head->monitor))
+			keep_cpu(&w->board->head->monitor, &w->board->head->monitor_cpu);
 		if (waitpid(dead.si_pid, status, 0) != dead.si_pid)
 			continue;
 		if (!ours)

@@ -60,6 +60,9 @@ struct board_head {
 	_Atomic uint64_t restarts[ENDS];	/* master; workers that ended without being asked to, by end */
 	_Atomic uint64_t unanswered;		/* master; requests that were in the hands of a worker that died */
 	_Atomic uint64_t loader_cpu;		/* master; nanoseconds that its loaders have used */
+	_Atomic int32_t monitor;		/* master; the monitor's pid; 0: nobody; BOARD_ACCOUNTING */
+	_Atomic uint64_t monitor_cpu;		/* master; nanoseconds that the dead monitors have used */
+	_Atomic uint64_t monitor_restarts;	/* master; monitors that ended without being asked to */
 	_Atomic uint64_t proportional;		/* master; bytes, its own share of memory; 0: not known */
 	_Atomic uint32_t shared;		/* master; a bit for each listener that another master has, too */
 	_Atomic uint64_t upgrade_failures;	/* master; successors that were started and did not get to serve */

@@ -156,8 +156,9 @@ class Prometheus(Daemon):
 
 
 class Alertmanager(Daemon):
-    def __init__(self, folder, webhook):
-        """The shipped routes, without their patience; webhook is where messages go."""
+    def __init__(self, folder, webhook, retrain=None):
+        """The shipped routes, without their patience; webhook is where messages go, and retrain where retrainings are
+        asked for: nowhere without it, for this machine may have such a place."""
         folder.mkdir(parents=True, exist_ok=True)
         config = yaml.safe_load((SHIPPED / "alertmanager.yml").read_text())
         route = config["route"]
@@ -165,6 +166,11 @@ class Alertmanager(Daemon):
         for child in route["routes"]:
             child.update(group_wait="1s")
         config["receivers"][0]["webhook_configs"][0]["url"] = webhook
+        if retrain:
+            config["receivers"][1]["webhook_configs"][0]["url"] = retrain
+        else:
+            config["receivers"] = [one for one in config["receivers"] if one["name"] != "retrain"]
+            route["routes"] = [child for child in route["routes"] if child["receiver"] != "retrain"]
         (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
         port = harness.free_port()
         super().__init__(folder, [

@@ -176,7 +176,8 @@ def stat(panel, answer, w, h):
         curve = "L".join(f"{x:.1f} {y:.1f}" for x, y in place)
         parts += [f'<path d="M{place[0][0]:.1f} {h - 2}L{curve}L{place[-1][0]:.1f} {h - 2}Z" fill="{color}" opacity=".16"/>',
                   f'<path d="M{curve}" fill="none" stroke="{color}" stroke-width="1.5" opacity=".8"/>']
-    words = units.shown(value, defaults["unit"])
+    known = defaults["mappings"][0]["options"] if defaults["mappings"] else {}
+    words = known[f"{value:g}"]["text"] if f"{value:g}" in known else units.shown(value, defaults["unit"])
     size = min(h * 0.52, (w - 24) / (0.58 * len(words)))
     return svg(w, h, parts + [text(w / 2, h * 0.36 + size * 0.36, words, "middle", round(size), color, 600)])
 
@@ -202,7 +203,9 @@ def state_timeline(panel, answer, w, h):
     axes = Axes(w, h, answer.start, answer.end, 0, max(1, len(answer.series)))
     parts = list(axes.clock())
     for at, (name, points) in enumerate(answer.series):
-        top, bottom = axes.y(len(answer.series) - at) + 6, axes.y(len(answer.series) - at - 1) - 6
+        top, bottom = axes.y(len(answer.series) - at), axes.y(len(answer.series) - at - 1)
+        gap = min(6, (bottom - top) / 10)
+        top, bottom = top + gap, bottom - gap
         bands = []
         for t, v in points:
             if bands and bands[-1][2] == v and t - bands[-1][1] <= answer.step * 1.5:
@@ -215,14 +218,23 @@ def state_timeline(panel, answer, w, h):
             parts.append(f'<rect x="{x:.1f}" y="{top:.1f}" width="{max(2, axes.x(min(end + answer.step, answer.end)) - x):.1f}" '
                          f'height="{bottom - top:.1f}" fill="{colour(state["color"])}" opacity=".75" rx="2"/>')
             if axes.x(end) - x > 60:
-                parts.append(text(x + 10, (top + bottom) / 2 + 5, f'{name}  {state["text"]}', size=13, fill="#111217", weight=600))
+                parts.append(text(x + 10, (top + bottom) / 2 + 4, f'{name}  {state["text"]}', size=min(13, bottom - top - 2),
+                                  fill="#111217", weight=600))
     parts += [axes.mark(t, colour(color)) for t, color, _ in answer.marks]
     return svg(w, h, parts)
 
 
 def table(panel, answer, w, h):
+    """Of several questions, rows with the same labels are one row, with a value of each question."""
     columns = panel["transformations"][1]["options"]["renameByName"]
+    values = [name for name in columns if name.startswith("Value #")]
     rows = [[labels.get(label, "") for label in columns] for labels in answer.labels]
+    if values:
+        merged = {}
+        for labels in answer.labels:
+            merged.setdefault(tuple(labels.get(name, "") for name in columns if name not in values), {}).update(labels)
+        rows = [[units.shown(row[name], "none") if name in values and name in row else row.get(name, "") for name in columns]
+                for _, row in sorted(merged.items())]
     head = "".join(f"<th>{html.escape(name)}</th>" for name in columns.values())
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div style="width:{w}px;height:{h}px;overflow:hidden"><table><tr>{head}</tr>{body}</table></div>'

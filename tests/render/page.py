@@ -47,7 +47,7 @@ def answers(prometheus, panel, marks, start, end, step, window):
     for target in panel["targets"]:
         expr = promql.filled(target["expr"], job=".+", instance=".+", __rate_interval=window, __range=f"{int(end - start)}s")
         if target.get("instant"):
-            instants += [labels for labels, _ in prometheus.query(expr, time=end)]
+            instants += [{**labels, f"Value #{target['refId']}": v} for labels, v in prometheus.query(expr, time=end)]
             continue
         for labels, points in prometheus.range(expr, start, end, step):
             series.append((legend(target["legendFormat"], labels), [(t, v) for t, v in points if math.isfinite(v)]))

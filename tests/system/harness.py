@@ -212,6 +212,10 @@ class Server:
     def workers(self):
         return [pid for pid in children(self.pid) if name_of(pid).startswith("akin-worker")]
 
+    def monitor(self):
+        """The process that watches what is asked, or None."""
+        return next((pid for pid in children(self.pid) if name_of(pid) == "akin-monitor"), None)
+
     def loader(self):
         """The process that loads a model now, or None."""
         return next((pid for pid in children(self.pid) if name_of(pid) == "akin-loader"), None)

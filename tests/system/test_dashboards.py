@@ -34,7 +34,7 @@ REFERENCE = {
 def test_dashboards_are_what_the_generator_writes():
     done = subprocess.run([sys.executable, FOLDER / "generate.py", "--check"], stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0, done.stderr
-    assert set(BOARDS) == {"reco-app", "akin-service"}
+    assert set(BOARDS) == {"reco-app", "akin-service", "akin-model"}
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -112,6 +112,7 @@ REQUESTS = (asked(*(f"{path}?{query}" for path in ("/predict/user/1", "/predict/
 
 # The first column of the table in docs/api.md: requests that show it, each of them.
 ON_PURPOSE = {
+    "`/feedback`": asked("/feedback"),
     "a parameter given twice": asked(*(f"/predict/{what}?{query}" for what in ("user/1", "item/A") for query in (
         "n=3&n=4", "n=x&n=4", "n=4&n=x", "n=4&n=", "n=4&%6E=4", "details=1&details=0", "details=x&details=1"))),
     "`%2F` in an id": asked("/predict/item/x%2Fy", "/predict/item/x%2fy?n=2", "/predict/user/a%2Fb",

@@ -111,7 +111,7 @@ def state(pid):
 
 def stopped_early(server, replace=False):
     """A worker that was stopped before it had all of its threads, or 0. replace: who has them is killed."""
-    for pid in harness.children(server.pid):
+    for pid in server.workers():
         os.kill(pid, signal.SIGSTOP)
         if until(lambda: state(pid) in "TZX" and state(pid), "the stop") != "T":
             continue
@@ -203,7 +203,7 @@ def test_an_upgrade(launch, small, supervisor, program):
     program(HANGS)
     server.send(signal.SIGUSR2)
     until(lambda: supervisor.last("STATUS").endswith("is started to take over"), "the upgrade to begin")
-    (child,) = (pid for pid in harness.children(server.pid) if "worker" not in comm(pid))
+    (child,) = (pid for pid in harness.children(server.pid) if not re.search("worker|monitor", comm(pid)))
     os.kill(child, signal.SIGKILL)
     until(lambda: "this master goes on" in supervisor.last("STATUS"), "the failure")
     assert supervisor.keys() == ["READY"]

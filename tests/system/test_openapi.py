@@ -180,9 +180,11 @@ def test_every_status_of_every_route_is_given_and_is_as_described(server, docume
     for template, method, operation in operations(document):
         path = EXAMPLE.get(template, template)
         for status, request in PROVOKE.items():
+            if method == "post":
+                request = request.replace("GET ", "POST ").replace("close\r\n\r\n", "close\r\nContent-Length: 2\r\n\r\n[]")
             answer = Raw(server.raw(request.format(path).encode()))
             assert answer.status == status, (template, status, answer.body)
-            contract.check(document, template, answer)
+            contract.check(document, template, answer, method)
             given.add((template, status))
     answer = Raw(server.raw(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20000 + b"\r\n\r\n"))
     assert answer.status == 431
@@ -193,13 +195,17 @@ def test_every_status_of_every_route_is_given_and_is_as_described(server, docume
         contract.check(document, template, answer)
         given.add((template, status))
     described = {(t, int(s)) for t, _, o in operations(document) for s in o["responses"] if s not in APART}
-    assert described - given == {("/metrics", 404)}
+    assert described - given == {("/metrics", 404), ("/feedback", 404)}
 
 
-def test_without_metrics_their_route_is_a_404(start, small, document):
-    answer = start(small(ROWS), metrics="off").get("/metrics")
+def test_what_is_switched_off_is_a_404(start, small, document):
+    server = start(small(ROWS), metrics="off", feedback="off")
+    answer = server.get("/metrics")
     assert answer.status == 404
     contract.check(document, "/metrics", answer)
+    answer = server.get("/feedback", "POST")
+    assert answer.status == 404
+    contract.check(document, "/feedback", answer, "post")
 
 
 def test_out_of_descriptors(start, small, document):
@@ -207,14 +213,14 @@ def test_out_of_descriptors(start, small, document):
     server = start(small(ROWS), workers=1, threads=64, open_files=48)
     held = []
     try:
-        for template, *_ in operations(document):
+        for template, method, _ in operations(document):
             def told():
                 s = socket.create_connection(("127.0.0.1", server.port), timeout=harness.PATIENCE)
                 held.append(s)
-                s.sendall(f"GET {EXAMPLE.get(template, template)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                s.sendall(f"{method.upper()} {EXAMPLE.get(template, template)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
                 reply = s.recv(65536)
                 return reply.startswith(b"HTTP/1.1 503 ") and Raw(reply)
-            contract.check(document, template, until(told, "a 503"))
+            contract.check(document, template, until(told, "a 503"), method)
     finally:
         for s in held:
             s.close()

@@ -257,7 +257,7 @@ def test_a_second_one_is_refused(launch, small, program):
     server.send(signal.SIGUSR2)
     until(lambda: "no upgrade: an upgrade is under way" in server.logged(), "the second to be refused")
     assert server.metric("akin_upgrade_failures_total") == 0 and fine(server)
-    (child,) = set(harness.children(server.pid)) - known(server)
+    (child,) = set(harness.children(server.pid)) - known(server) - {server.monitor()}
     os.kill(child, signal.SIGKILL)
     until(lambda: holder(server) == server.pid, "the pid file to be back")
     assert fine(server)
@@ -336,14 +336,14 @@ def test_a_kill_at_any_moment(launch, small, victim):
 
 
 def masters(server):
-    """Of the processes with this server's command line, those that live and are no workers."""
+    """Of the processes with this server's command line, those that live and are neither workers nor monitors."""
     found = []
     for pid in server.family():
         try:
-            worker = harness.pathlib.Path(f"/proc/{pid}/comm").read_text().startswith("akin-worker")
+            child = harness.pathlib.Path(f"/proc/{pid}/comm").read_text().startswith(("akin-worker", "akin-monitor"))
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if alive(pid) and not worker:
+        if alive(pid) and not child:
             found.append(pid)
     return found
 
@@ -357,7 +357,7 @@ def settled(server):
 
 
 def known(server):
-    """The workers of this master, as its board has them: of its children, all but a successor."""
+    """The workers of this master, as its board has them: of its children, all but the monitor and a successor."""
     try:
         data = (SHM / f"akin.{server.token}.board").read_bytes()
     except FileNotFoundError:

@@ -80,7 +80,7 @@ static void open_with(const char *allow, const char *ops, const char *keys)
 }
 
 /* What is written here is the contract: P for predictions and documents, O for operations, - for everybody. */
-static const char guarded[HANDLER_COUNT + 1] = "PP-O--OPPPP-";
+static const char guarded[HANDLER_COUNT + 1] = "PPP-O--OPPPP-";
 
 static void routes_by_list(void **state)
 {
@@ -98,7 +98,7 @@ static void routes_by_list(void **state)
 		    ask_from(NULL, (enum handler)h) != (g == '-' ? 200 : 403))
 			fail_msg("handler %u", h);
 	}
-	assert_int_equal(counters.access_denied[DENIAL_ALLOW], 4 * 6);
+	assert_int_equal(counters.access_denied[DENIAL_ALLOW], 4 * 7);
 	assert_int_equal(counters.access_denied[DENIAL_OPS_ALLOW], 4 * 2);
 }
 
@@ -162,7 +162,7 @@ static void keys_as_sent(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
 		for (unsigned h = 0; h < HANDLER_COUNT; h++) {
-			bool prediction = h == HANDLER_USER || h == HANDLER_ITEM;
+			bool prediction = h == HANDLER_USER || h == HANDLER_ITEM || h == HANDLER_FEEDBACK;
 
 			open_with("", "", "keys");
 			authorization = sent[i].authorization;

@@ -7,19 +7,36 @@
 #include <ctype.h>
 
 #include "page.h"
+#include "../../metrics/monitored.h"
 
 #define SLOTS 3
+
+/* Something of everything that the monitor can find. */
+static void fill(struct monitored *m)
+{
+	*m = (struct monitored){.generation = 4, .hit_baseline = 0.5, .retrain = {.known = 1, .last = 1234567900}};
+	m->rate[0] = (struct monitored_rate){.generation = 4, .trials = 8, .hits = 2};
+	for (unsigned i = 0; i < WINDOW_KIND_COUNT; i++) {
+		m->window[i] = (struct monitored_window){.closed = 1, .end = 1234567890, .seconds = 1.5, .catalogue = 4};
+		for (unsigned k = 0; k < WINDOW_VALUE_COUNT; k++)
+			m->window[i].value[k].n = 1;
+	}
+}
 
 static int setup(void **state)
 {
 	static struct board b;
+	static struct monitored m;
 	struct fault why = {""};
 
-	if (!board_create(&b, SLOTS, counters_size(), 0, &why)) {
+	if (!board_create(&b, SLOTS, counters_size(), monitored_size(), &why)) {
 		fprintf(stderr, "%s\n", why.text);
 		return -1;
 	}
 	b.head->started = 1234567890;
+	b.head->counting = 1;
+	fill(&m);
+	monitored_write(&b, &m);
 	if (!key_table_publish(&b.head->keys, &(struct key_list){1, {{"shop", "0123456789abcdef"}}}, &why))
 		return -1;
 	*state = &b;
@@ -128,7 +145,7 @@ static bool is_part(const char *line, size_t n, const char *name, const char *ty
 /* HELP, TYPE, samples; one block a family; a value after the last space; counters end in _total, others do not. */
 static void the_form_is_right(void **state)
 {
-	char seen[64][64];
+	static char seen[sizeof families / sizeof *families][64];
 	size_t blocks = 0;
 	char name[64] = "", type[16] = "";
 
@@ -148,6 +165,7 @@ static void the_form_is_right(void **state)
 			assert_true(strlen(line) > 7 + n + 10);
 			for (size_t i = 0; i < blocks; i++)
 				assert_string_not_equal(seen[i], name);
+			assert_true(blocks < sizeof seen / sizeof *seen);
 			strcpy(seen[blocks++], name);
 			char want[128];
 

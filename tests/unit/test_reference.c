@@ -259,6 +259,35 @@ static void a_false_reference_is_refused(void **state)
 	expect(true, "as it was");
 }
 
+/* True counts, but of bins of which the first or the last has somebody in it. */
+static void the_ends_are_for_what_is_not_there(void **state)
+{
+	struct small s;
+
+	(void)state;
+	small_random(&s, 50, 40, 12, 4);
+	open_model(&s);
+	struct reference *r = OPEN(struct reference, SECTION_REFERENCES);
+
+	for (int f = 0; f < FEATURE_ITEM_MIX; f++) {
+		struct reference was = r[f];
+		uint32_t last = was.bins - 1;
+
+		r[f].bins--;
+		r[f].edge[last - 1] = r[f].group[last] = 0;
+		expect(false, "no bin above");
+		r[f] = was;
+		r[f].bins--;
+		memmove(r[f].edge, was.edge + 1, (last - 1) * sizeof *was.edge);
+		memmove(r[f].count, was.count + 1, last * sizeof *was.count);
+		memmove(r[f].group, was.group + 1, last);
+		r[f].edge[last - 1] = r[f].count[last] = r[f].group[last] = 0;
+		expect(false, "no bin below");
+		r[f] = was;
+	}
+	expect(true, "as it was");
+}
+
 static void what_was_asked_is_no_less_than_possible(void **state)
 {
 	struct small s;
@@ -355,6 +384,7 @@ int main(void)
 		cmocka_unit_test(bins_are_quantiles_and_ties_stand_alone),
 		cmocka_unit_test_teardown(references_of_a_model_pass_for_it, close_model),
 		cmocka_unit_test_teardown(a_false_reference_is_refused, close_model),
+		cmocka_unit_test_teardown(the_ends_are_for_what_is_not_there, close_model),
 		cmocka_unit_test_teardown(what_was_asked_is_no_less_than_possible, close_model),
 		cmocka_unit_test_teardown(a_backtest_stays_within_the_data, close_model),
 	};

@@ -155,6 +155,9 @@ static const struct {
 	{"HEAD", "/", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_ROOT},
 	{"OPTIONS", "/metrics", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_METRICS},
 	{"POST", "/predict/user/c00", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_USER},
+	{"GET", "/feedback", NULL, 405, "POST", "", "Method Not Allowed", HANDLER_FEEDBACK},
+	{"OPTIONS", "/feedback", NULL, 405, "POST", "", "Method Not Allowed", HANDLER_FEEDBACK},
+	{"POST", "/feedback/", NULL, 307, NULL, "/feedback", NULL, HANDLER_NONE},
 	{"get", "/", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_ROOT},
 	{"PROPFIND", "/", NULL, 405, "GET", "", "Method Not Allowed", HANDLER_ROOT},
 	{"GET", "/metrics/", NULL, 307, NULL, "/metrics", NULL, HANDLER_NONE},
@@ -274,7 +277,8 @@ static void the_openapi_page(void **state)
 	json_int_t most, usual;
 
 	for (size_t i = 0; i < HANDLER_NONE; i++)
-		if (!json_object_get(json_object_get(paths, routes[i]), "get") != (i >= HANDLER_DOCS && i <= HANDLER_ASSET))
+		if (!json_object_get(json_object_get(paths, routes[i]), i == HANDLER_FEEDBACK ? "post" : "get") !=
+		    (i >= HANDLER_DOCS && i <= HANDLER_ASSET))
 			fail_msg("%s is not in the document, or should not be", routes[i]);
 	assert_int_equal(json_object_size(paths), HANDLER_DOCS);
 	assert_int_equal(json_unpack(page, "{s:{s:s},s:{s:{s:{s:{s:I,s:I}}}}}", "info", "version", &version, "components",

@@ -44,7 +44,7 @@ static void answer_of(uint32_t n_items, enum axis_kind kind, uint32_t asked, uin
 
 	for (size_t i = 0; i < total; i++)
 		out[i].id = (uint32_t)i;
-	watch_answered(w, c, &m, &(struct watched){.kind = kind, .asked = asked, .n = n, .r = &r, .out = out, .top = top,
+	watch_answered(w, c, &m, &(struct watch_answer){.kind = kind, .asked = asked, .n = n, .r = &r, .out = out, .top = top,
 						   .sum = sum});
 }
 
@@ -218,7 +218,7 @@ static void *add_many(void *of)
 		const struct neighbour out[2] = {{7, 1}, {8, 1}};
 		const struct recommendation r = {.near = 1, .total = 2};
 
-		watch_answered(w, c, &m, &(struct watched){.kind = AXIS_ITEM, .asked = 3, .n = 2, .r = &r, .out = out,
+		watch_answered(w, c, &m, &(struct watch_answer){.kind = AXIS_ITEM, .asked = 3, .n = 2, .r = &r, .out = out,
 							   .top = 0.25, .sum = 1});
 	}
 	return NULL;
