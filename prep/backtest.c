@@ -171,13 +171,6 @@ static bool find_nearest(struct split *s, const struct backtest_how *how, struct
 	return true;
 }
 
-/* The stamps of another pass mean nothing in this. */
-static void clear_stamps(struct split *s)
-{
-	memset(s->has, 0xff, s->t->items.n * sizeof *s->has);
-	memset(s->tried, 0xff, s->t->items.n * sizeof *s->tried);
-}
-
 /* Newer rows by customer. */
 static bool deal_newer(struct split *s)
 {
@@ -202,6 +195,8 @@ static bool deal_newer(struct split *s)
 	s->tries = calloc(s->packed.model.axis[AXIS_CUSTOMER].n, 1);
 	if (!s->row || !s->time || !s->has || !s->tried || !s->seen || !s->tries)
 		return false;
+	memset(s->has, 0xff, t->items.n * sizeof *s->has);
+	memset(s->tried, 0xff, t->items.n * sizeof *s->tried);
 	for (uint64_t i = 0; i < t->rows; i++)
 		if (is_newer(s, i))
 			s->row[s->start[t->customer[i] + 1]++] = (uint32_t)i;
@@ -271,7 +266,6 @@ static void count_rows(struct backtest *b, struct split *s, uint32_t c, bool kno
 /* First pass: everything that needs no answer. */
 static void count_newer(struct backtest *b, struct split *s)
 {
-	clear_stamps(s);
 	for (uint32_t c = 0; c < s->t->customers.n; c++) {
 		uint32_t older = s->older_customer[c];
 
@@ -288,13 +282,12 @@ static void count_newer(struct backtest *b, struct split *s)
 	}
 }
 
-/* Second pass: the answers. */
+/* Second pass: the answers. What the first has stamped is as true in this. */
 static bool try_all(struct backtest *b, struct split *s)
 {
 	struct scratch scratch = {0};
 	bool ok = true;
 
-	clear_stamps(s);
 	for (uint32_t c = 0; ok && c < s->t->customers.n; c++) {
 		uint32_t older = s->older_customer[c];
 
