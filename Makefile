@@ -35,7 +35,7 @@ objects    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 PROGRAMS    := $(BUILD)/akin-prep $(BUILD)/akin-server
 UNITS       := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_C))
 FAULTS      := $(patsubst tests/faults/%.c,$(BUILD)/faults/%.so,$(FAULTS_C))
-PREP_LIBS   := -llz4 -lxxhash -ljansson -lm
+PREP_LIBS   := -llz4 -lxxhash -ljansson -lcurl -lm
 SERVER_LIBS := -lcivetweb -llz4 -lxxhash -ljansson -linih -lz -lm
 
 # Fuzz targets: built by `make fuzzers` in $(BUILD)/fuzz, by clang, each with what it needs of everything. -fsanitize=fuzzer
@@ -58,7 +58,7 @@ $(BUILD)/akin-server: $(call objects,$(SERVER_C) $(METRICS_C) $(SHM_C))
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcmocka
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) -lcurl -lcmocka
 # Preloaded into programs under test, so never built for a sanitizer themselves.
 $(BUILD)/faults/%.so: tests/faults/%.c
 	@mkdir -p $(@D)
@@ -67,10 +67,14 @@ $(BUILD)/everything.a: $(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRIC
 	@rm -f $@
 	$(AR) rcs $@ $^
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/everything.a
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SERVER_LIBS) -lcurl
 $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
+$(BUILD)/bench/drift_windows: $(BUILD)/tests/bench/drift_windows.o \
+		$(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -150,6 +154,12 @@ bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
 	@$(PYTHON) tests/bench/bench.py $(BUILD)
 
+# How often drift is seen that isn't there, and how soon what is: the tables of docs/monitoring.md.
+drift-study: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) all $(BUILD)/bench/drift_windows
+	@$(PYTHON) tests/bench/drift_study.py $(BUILD)
+.PHONY: drift-study
+
 # Everything at once for MINUTES=, and nothing left of it: docs/reliability.md.
 soak: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) all
@@ -188,6 +198,7 @@ help:
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
 	@echo 'make test       all tests, on the normal and a sanitizer build (parts: unit system sanitize operator container)'
 	@echo 'make fuzz       make inputs up for SECONDS=$(SECONDS) a target, or for one TARGET='
+	@echo 'make drift-study  how often drift is seen that is none, and how soon what is: the tables of docs/monitoring.md'
 	@echo 'make soak       everything at once for MINUTES=30: load, reloads, kills, hostile clients, and nothing left of it'
 	@echo 'make drift-demo a model of May, traffic of December: alert, retraining and all-clear, in three minutes'
 	@echo 'make tsan       system tests with a thread sanitizer; valgrind: system tests under it (PYTEST=)'

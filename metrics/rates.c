@@ -14,11 +14,11 @@ static void tell_concept(const struct rates *a, struct monitored *f)
 	f->concept_threshold = a->concept.lambda;
 }
 
-void rates_begin(struct rates *a, struct monitored *f, const struct watched *k, const struct window_rules *r)
+void rates_begin(struct rates *a, struct monitored *f, const struct profile *k, const struct window_rules *r)
 {
 	const struct backtest *b = &k->backtest;
 
-	f->hit_baseline = b->trials ? (double)watched_backtest_hits(k, r->default_n) / (double)b->trials : NAN;
+	f->hit_baseline = b->trials ? (double)profile_backtest_hits(k, r->default_n) / (double)b->trials : NAN;
 	f->rate[1] = f->rate[0];
 	f->rate[0] = (struct monitored_rate){.generation = k->generation};
 	a->trials = a->hits = 0;

@@ -30,6 +30,20 @@ void live_add(struct live *l, const struct window *w)
 	l->windows[w->axis]++;
 }
 
+void live_follow(struct live *l, const struct window *w)
+{
+	if (l->windows[w->axis] >= LIVE_MOST) {
+		for (unsigned f = 0; f < FEATURE_BINNED; f++) {
+			for (unsigned i = 0; i < REFERENCE_BINS && feature_axis((enum feature)f) == w->axis; i++)
+				l->count[f][i] /= 2;
+		}
+		l->requests[w->axis] /= 2;
+		l->unknown[w->axis] /= 2;
+		l->windows[w->axis] /= 2;
+	}
+	live_add(l, w);
+}
+
 /* What does not apply, of one feature and reference; the verdict and its streak stay. */
 static void clear(struct monitored_drift *d)
 {
@@ -48,6 +62,16 @@ void verdict_begin(struct monitored_drift drift[FEATURE_COUNT][DRIFT_REFERENCE_C
 			drift[f][r].detected = drift[f][r].streak = 0;
 		}
 	}
+}
+
+bool verdict_pending(struct monitored_drift drift[FEATURE_COUNT][DRIFT_REFERENCE_COUNT], enum axis_kind axis,
+		     enum drift_reference reference)
+{
+	for (unsigned f = 0; f < FEATURE_COUNT; f++) {
+		if (feature_axis((enum feature)f) == axis && drift[f][reference].streak > 0)
+			return true;
+	}
+	return false;
 }
 
 bool verdict_enough(const struct window *w, const struct window_rules *r)
@@ -70,23 +94,23 @@ static uint64_t sum_of(const uint64_t *counts, unsigned n)
 }
 
 /* Bins to PSI's groups. */
-static unsigned group_of(const struct watched *k, enum feature f, unsigned bin)
+static unsigned group_of(const struct profile *k, enum feature f, unsigned bin)
 {
 	return f == FEATURE_ITEM_MIX ? bin : k->reference[f].group[bin];
 }
 
-static void group_counts(const struct watched *k, enum feature f, const uint64_t *bins, uint64_t *groups)
+static void group_counts(const struct profile *k, enum feature f, const uint64_t *bins, uint64_t *groups)
 {
 	memset(groups, 0, REFERENCE_BINS * sizeof *groups);
-	for (unsigned i = 0; i < watched_bins(k, f); i++)
+	for (unsigned i = 0; i < profile_bins(k, f); i++)
 		groups[group_of(k, f, i)] += bins[i];
 }
 
-static void group_weights(const struct watched *k, enum feature f, const double *bins, double *groups)
+static void group_weights(const struct profile *k, enum feature f, const double *bins, double *groups)
 {
 	for (unsigned i = 0; i < REFERENCE_BINS; i++)
 		groups[i] = 0;
-	for (unsigned i = 0; i < watched_bins(k, f); i++)
+	for (unsigned i = 0; i < profile_bins(k, f); i++)
 		groups[group_of(k, f, i)] += bins[i];
 }
 
@@ -127,16 +151,16 @@ static double put_psi(struct monitored_drift *d, struct psi psi, const struct wi
 	return psi.value - psi_expected(psi.groups, d->samples, d->reference_samples);
 }
 
-static void against_training(struct monitored_drift *d, enum feature f, const struct window *w, const struct watched *k,
+static void against_training(struct monitored_drift *d, enum feature f, const struct window *w, const struct profile *k,
 			     const struct window_rules *r)
 {
 	double all[REFERENCE_BINS], mix[REFERENCE_BINS], groups[REFERENCE_BINS];
-	unsigned bins = watched_bins(k, f);
+	unsigned bins = profile_bins(k, f);
 	uint64_t counts[REFERENCE_BINS];
 
 	for (unsigned i = 0; i < bins; i++)
 		all[i] = k->reference[f].count[i];
-	watched_mix(k, f, (double)w->requests, mix);
+	profile_mix(k, f, (double)w->requests, mix);
 	struct mixture nearest = ks_nearest_mixture(w->by_entity[f], all, mix, bins);
 
 	mixture_weights(nearest.share, all, mix, bins, mix);
@@ -151,11 +175,11 @@ static void against_training(struct monitored_drift *d, enum feature f, const st
 		judge(d, differs(d, f, excess, r), r);
 }
 
-static void against_live(struct monitored_drift *d, enum feature f, const struct window *w, const struct watched *k,
+static void against_live(struct monitored_drift *d, enum feature f, const struct window *w, const struct profile *k,
 			 const struct live *l, bool complete, const struct window_rules *r)
 {
 	uint64_t counts[REFERENCE_BINS], others[REFERENCE_BINS];
-	unsigned bins = watched_bins(k, f);
+	unsigned bins = profile_bins(k, f);
 
 	d->samples = sum_of(w->by_request[f], bins);
 	d->reference_samples = sum_of(l->count[f], bins);
@@ -187,7 +211,7 @@ static void compare_shares(struct monitored_drift *d, struct part here, struct p
 		judge(d, d->share_p_value < alpha(r) && d->share - d->reference_share > effect(r, true), r);
 }
 
-static void share_against_training(struct monitored_drift *d, const struct window *w, const struct watched *k,
+static void share_against_training(struct monitored_drift *d, const struct window *w, const struct profile *k,
 				   const struct window_rules *r)
 {
 	const struct backtest *b = &k->backtest;
@@ -210,7 +234,7 @@ static void share_against_live(struct monitored_drift *d, const struct window *w
 }
 
 void verdict_look(struct monitored_drift drift[FEATURE_COUNT][DRIFT_REFERENCE_COUNT], const struct window *w,
-		  const struct watched *k, const struct live *baseline, const struct live *previous,
+		  const struct profile *k, const struct live *baseline, const struct live *previous,
 		  const struct window_rules *r)
 {
 	bool based = baseline->windows[w->axis] >= r->baseline_windows, followed = previous->windows[w->axis] > 0;

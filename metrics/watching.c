@@ -38,12 +38,12 @@ bool watching_begin(struct watching *w, const struct model *m, uint64_t generati
 	struct monitored *f = &w->kept.found;
 	struct sums_quick q;
 
-	if (!watched_make(&w->watched, m, generation, why))
+	if (!profile_make(&w->profile, m, generation, why))
 		return false;
 	if (f->generation != generation) {
 		forget(w);
 		f->generation = generation;
-		rates_begin(&w->kept.rates, f, &w->watched, &w->rules);
+		rates_begin(&w->kept.rates, f, &w->profile, &w->rules);
 	}
 	w->start = *start;
 	sums_quick_of(&q, start);
@@ -100,14 +100,14 @@ static void close_axis(struct watching *w, enum axis_kind axis, const struct sum
 {
 	struct watching_kept *k = &w->kept;
 
-	window_take(&w->window, axis, &w->watched, &w->start, s);
-	window_tell(&k->found.window[axis], &w->window, &w->watched, &w->start, s, w->room);
-	verdict_look(k->found.drift, &w->window, &w->watched, &k->baseline, &k->previous, &w->rules);
+	window_take(&w->window, axis, &w->profile, &w->start, s);
+	window_tell(&k->found.window[axis], &w->window, &w->profile, &w->start, s, w->room);
+	verdict_look(k->found.drift, &w->window, &w->profile, &k->baseline, &k->previous, &w->rules);
 	if (verdict_enough(&w->window, &w->rules)) {
 		if (k->baseline.windows[axis] < w->rules.baseline_windows)
 			live_add(&k->baseline, &w->window);
-		live_forget(&k->previous, axis);
-		live_add(&k->previous, &w->window);
+		if (!verdict_pending(k->found.drift, axis, REFERENCE_PREVIOUS))
+			live_follow(&k->previous, &w->window);
 	}
 	close_window(w, (enum window_kind)axis, now, wall);
 }

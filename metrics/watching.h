@@ -18,7 +18,7 @@ _Static_assert(sizeof(struct watching_kept) <= MONITORED_KEPT, "it fits its plac
 struct watching {			/* a megabyte: not for a stack */
 	struct window_rules rules;
 	struct watching_kept kept;
-	struct watched watched;
+	struct profile profile;
 	struct sums start;		/* where the open windows began, each axis for itself */
 	uint32_t start_requests[AXES];
 	int64_t opened[WINDOW_KIND_COUNT]; /* ms */

@@ -18,7 +18,7 @@ static uint64_t distinct(uint64_t taken, uint64_t cells)
 	return (uint64_t)llround(n * (log(n) + 0.5772));
 }
 
-static void take_strangers(struct window *w, const struct watched *k, const uint32_t *from, const uint32_t *to)
+static void take_strangers(struct window *w, const struct profile *k, const uint32_t *from, const uint32_t *to)
 {
 	uint64_t taken = 0, cells = 0;
 
@@ -26,7 +26,7 @@ static void take_strangers(struct window *w, const struct watched *k, const uint
 		uint32_t times = to[i] - from[i];
 
 		w->unknown += times;
-		if (!watched_stranger(k, w->axis, i))
+		if (!profile_stranger(k, w->axis, i))
 			continue;
 		cells++;
 		taken += times > 0;
@@ -38,7 +38,7 @@ static void take_strangers(struct window *w, const struct watched *k, const uint
 	w->strangers = distinct(taken, cells);
 }
 
-void window_take(struct window *w, enum axis_kind axis, const struct watched *k, const struct sums *from,
+void window_take(struct window *w, enum axis_kind axis, const struct profile *k, const struct sums *from,
 		 const struct sums *to)
 {
 	memset(w, 0, sizeof *w);
@@ -81,7 +81,7 @@ static void tell_results(struct monitored_statistics *s, const uint32_t *from, c
 }
 
 /* Numbers of entities, each as often as its cell says. Returns how many entities that are. */
-static size_t tell_entities(struct monitored_statistics *s, const struct watched *k, enum axis_kind axis,
+static size_t tell_entities(struct monitored_statistics *s, const struct profile *k, enum axis_kind axis,
 			    const uint32_t *from, const uint32_t *to, struct weighted *room)
 {
 	size_t n = 0;
@@ -96,7 +96,7 @@ static size_t tell_entities(struct monitored_statistics *s, const struct watched
 	return n;
 }
 
-void window_tell(struct monitored_window *m, const struct window *w, const struct watched *k, const struct sums *from,
+void window_tell(struct monitored_window *m, const struct window *w, const struct profile *k, const struct sums *from,
 		 const struct sums *to, struct weighted *room)
 {
 	enum axis_kind axis = w->axis;

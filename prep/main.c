@@ -5,6 +5,7 @@
 #include "build.h"
 #include "diff.h"
 #include "options.h"
+#include "replay.h"
 #include "show.h"
 #include "verify.h"
 
@@ -17,6 +18,7 @@ static const struct command {
 	{"verify", "akin-prep verify", verify_main},
 	{"show", "akin-prep show", show_main},
 	{"diff", "akin-prep diff", diff_main},
+	{"replay", "akin-prep replay", replay_main},
 };
 
 int main(int argc, char **argv)
@@ -34,7 +36,7 @@ int main(int argc, char **argv)
 	bool asked = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
 
 	if (!asked && *name)
-		fprintf(stderr, "akin-prep: the command must be build, verify, show or diff, not '%.100s'\n", name);
+		fprintf(stderr, "akin-prep: the command must be build, verify, show, diff or replay, not '%.100s'\n", name);
 	else
 		options_usage(asked ? stdout : stderr);
 	return asked ? 0 : EXIT_WRONG_USAGE;

@@ -1,7 +1,7 @@
 /* options.c - argv to structs. Whatever is wrong is said in one line before anything else happens. The usage texts stand
  * in the order of akin-prep(1). */
 
-#include "options.h"
+#include "options_shared.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -16,7 +16,6 @@
 
 #define SHOWN_DEFAULT 10
 #define SHOWN_MAX     1000000
-#define EXAMPLES      3
 
 static const char build_usage[] =
 	"usage: akin-prep build [options] [-o MODEL] [FILE...]\n"
@@ -51,8 +50,7 @@ static const char diff_usage[] =
 	"usage: akin-prep diff [options] OLD NEW\n"
 	"      --json               the differences as JSON\n";
 
-enum { OPT_NEIGHBOURS = 256, OPT_COLUMNS, OPT_DATE_FORMAT, OPT_DELIMITER, OPT_MAX_BAD, OPT_STRICT, OPT_JSON, OPT_QUICK,
-       OPT_ITEM, OPT_CUSTOMER, OPT_BACKTEST_DAYS, OPT_NO_BACKTEST };
+enum { OPT_NEIGHBOURS = OPTIONS_OWN, OPT_QUICK, OPT_ITEM, OPT_CUSTOMER, OPT_BACKTEST_DAYS, OPT_NO_BACKTEST };
 
 void options_usage(FILE *to)
 {
@@ -60,21 +58,20 @@ void options_usage(FILE *to)
 	      "       akin-prep verify [options] MODEL\n"
 	      "       akin-prep show [--item ID | --customer ID] [options] MODEL\n"
 	      "       akin-prep diff [--json] OLD NEW\n"
+	      "       akin-prep replay --server URL|MODEL [options] [FILE...]\n"
 	      "       akin-prep --help | --version\n"
 	      "akin-prep COMMAND --help shows the options; akin-prep(1) explains them.\n",
 	      to);
 }
 
-/* --help: usage on stdout. Returns false for `return`. */
-static bool helped(const char *usage, int *status)
+bool options_helped(const char *usage, int *status)
 {
 	fputs(usage, stdout);
 	*status = 0;
 	return false;
 }
 
-/* One line on stderr; getopt_long() has written it when why is empty. Returns false for `return`. */
-static bool wrong(int *status, const struct fault *why)
+bool options_wrong(int *status, const struct fault *why)
 {
 	if (why->text[0])
 		fprintf(stderr, "akin-prep: %s\n", why->text);
@@ -82,16 +79,14 @@ static bool wrong(int *status, const struct fault *why)
 	return false;
 }
 
-/* The option at hand breaks this rule. */
-static bool must(struct fault *why, const char *rule)
+bool options_must(struct fault *why, const char *rule)
 {
 	char seen[200];
 
 	return fault_set(why, "%s, not '%s'", rule, fault_quote(seen, sizeof seen, optarg, strlen(optarg)));
 }
 
-/* A whole decimal number from min to max, and nothing else in the text. */
-static bool parse_count(const char *text, unsigned long min, unsigned long max, unsigned long *value)
+bool options_count(const char *text, unsigned long min, unsigned long max, unsigned long *value)
 {
 	char *end;
 
@@ -130,6 +125,44 @@ static bool parse_delimiter(const char *text, char *value)
 	return text[0] != '\0' && text[1] == '\0' && !strchr("\"\r\n", text[0]) && (unsigned char)text[0] < 0x80;
 }
 
+bool options_reading(struct reading *r, int option, struct fault *why)
+{
+	struct column_wishes wishes;
+	struct dates dates;
+
+	switch (option) {
+	case OPTIONS_COLUMNS:
+		r->columns = optarg;
+		return columns_wish(&wishes, optarg, why);	/* whether there are such columns is seen later */
+	case OPTIONS_DATE_FORMAT:
+		r->date_format = optarg;
+		return strcmp(optarg, "none") == 0 || dates_init(&dates, optarg, why);
+	case OPTIONS_DELIMITER:
+		return parse_delimiter(optarg, &r->delimiter) ||
+		       options_must(why, "--delimiter must be one character, comma, semicolon, tab or pipe");
+	case OPTIONS_MAX_BAD:
+		return parse_share(optarg, &r->max_bad) || options_must(why, "--max-bad must be 0 to 1");
+	case OPTIONS_STRICT:
+		r->strict = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool options_inputs(struct reading *r, const char *command, int argc, char **argv, int *status)
+{
+	static const char *const standard_input[] = {"-"};
+	struct fault why;
+
+	r->paths = optind < argc ? (const char *const *)argv + optind : standard_input;
+	r->path_count = optind < argc ? (unsigned)(argc - optind) : 1;
+	if (optind < argc || !isatty(STDIN_FILENO))
+		return true;
+	fault_set(&why, "%s must have a FILE, for standard input is a terminal", command);
+	return options_wrong(status, &why);
+}
+
 static bool parse_neighbours(const char *text, struct build_options *o)
 {
 	unsigned long n = ROW_LIMIT_DEFAULT;
@@ -138,7 +171,7 @@ static bool parse_neighbours(const char *text, struct build_options *o)
 		o->neighbours = NEIGHBOURS_AUTO;
 	else if (strcmp(text, "all") == 0)
 		o->neighbours = NEIGHBOURS_ALL;
-	else if (parse_count(text, 1, ROW_LIMIT_MAX, &n))
+	else if (options_count(text, 1, ROW_LIMIT_MAX, &n))
 		o->neighbours = NEIGHBOURS_SOME;
 	else
 		return false;
@@ -157,16 +190,12 @@ static const struct option build_longs[] = {
 	{"output", required_argument, NULL, 'o'},
 	{"threads", required_argument, NULL, 'j'},
 	{"neighbours", required_argument, NULL, OPT_NEIGHBOURS},
-	{"columns", required_argument, NULL, OPT_COLUMNS},
-	{"date-format", required_argument, NULL, OPT_DATE_FORMAT},
-	{"delimiter", required_argument, NULL, OPT_DELIMITER},
+	OPTIONS_READING,
 	{"backtest-days", required_argument, NULL, OPT_BACKTEST_DAYS},
 	{"no-backtest", no_argument, NULL, OPT_NO_BACKTEST},
-	{"max-bad", required_argument, NULL, OPT_MAX_BAD},
-	{"strict", no_argument, NULL, OPT_STRICT},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
-	{"json", no_argument, NULL, OPT_JSON},
+	{"json", no_argument, NULL, OPTIONS_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
 };
@@ -174,42 +203,26 @@ static const struct option build_longs[] = {
 /* One option of build. False: *why has the rule it breaks, or is empty when getopt_long() has said it. */
 static bool build_option(struct build_options *o, int option, struct fault *why)
 {
-	struct column_wishes wishes;
-	struct dates dates;
 	unsigned long n;
 
 	switch (option) {
 	case 'o':
 		o->output = optarg;
-		return *optarg || must(why, "--output must be a path");
+		return *optarg || options_must(why, "--output must be a path");
 	case 'j':
-		if (!parse_count(optarg, 1, SIMILARITY_MAX_THREADS, &n))
-			return must(why, "--threads must be 1 to 256");
+		if (!options_count(optarg, 1, SIMILARITY_MAX_THREADS, &n))
+			return options_must(why, "--threads must be 1 to 256");
 		o->threads = (unsigned)n;
 		return true;
 	case OPT_NEIGHBOURS:
-		return parse_neighbours(optarg, o) || must(why, "--neighbours must be 1 to 100000, all or auto");
-	case OPT_COLUMNS:
-		o->reading.columns = optarg;
-		return columns_wish(&wishes, optarg, why);	/* whether there are such columns is seen later */
-	case OPT_DATE_FORMAT:
-		o->reading.date_format = optarg;
-		return strcmp(optarg, "none") == 0 || dates_init(&dates, optarg, why);
-	case OPT_DELIMITER:
-		return parse_delimiter(optarg, &o->reading.delimiter) ||
-		       must(why, "--delimiter must be one character, comma, semicolon, tab or pipe");
+		return parse_neighbours(optarg, o) || options_must(why, "--neighbours must be 1 to 100000, all or auto");
 	case OPT_BACKTEST_DAYS:
-		if (!parse_count(optarg, 1, BACKTEST_DAYS_MAX, &n))
-			return must(why, "--backtest-days must be 1 to 36500");
+		if (!options_count(optarg, 1, BACKTEST_DAYS_MAX, &n))
+			return options_must(why, "--backtest-days must be 1 to 36500");
 		o->backtest_days = (uint32_t)n;
 		return true;
 	case OPT_NO_BACKTEST:
 		o->backtest_days = 0;
-		return true;
-	case OPT_MAX_BAD:
-		return parse_share(optarg, &o->reading.max_bad) || must(why, "--max-bad must be 0 to 1");
-	case OPT_STRICT:
-		o->reading.strict = true;
 		return true;
 	case 'q':
 		o->quiet = true;
@@ -217,38 +230,30 @@ static bool build_option(struct build_options *o, int option, struct fault *why)
 	case 'v':
 		o->verbose = true;
 		return true;
-	case OPT_JSON:
+	case OPTIONS_JSON:
 		o->json = true;
 		return true;
 	default:
-		return false;
+		return options_reading(&o->reading, option, why);
 	}
 }
 
 bool options_build(struct build_options *o, int argc, char **argv, int *status)
 {
-	static const char *const standard_input[] = {"-"};
 	struct fault why = {""};
 	int option;
 
 	*o = (struct build_options){.output = "model.akin", .threads = processors(), .row_limit = ROW_LIMIT_DEFAULT,
-				    .backtest_days = BACKTEST_DAYS,
-				    .reading = {.max_bad = 0.10, .examples = EXAMPLES}};
+				    .backtest_days = BACKTEST_DAYS, .reading = {.max_bad = 0.10}};
 	while ((option = getopt_long(argc, argv, "o:j:qvh", build_longs, NULL)) != -1) {
 		if (option == 'h')
-			return helped(build_usage, status);
+			return options_helped(build_usage, status);
 		if (!build_option(o, option, &why))
-			return wrong(status, &why);
+			return options_wrong(status, &why);
 	}
 	o->reading.quiet = o->quiet;
-	o->reading.examples = o->verbose ? 10 * EXAMPLES : EXAMPLES;
-	o->reading.paths = optind < argc ? (const char *const *)argv + optind : standard_input;
-	o->reading.path_count = optind < argc ? (unsigned)(argc - optind) : 1;
-	if (optind == argc && isatty(STDIN_FILENO)) {
-		fault_set(&why, "build must have a FILE, for standard input is a terminal");
-		return wrong(status, &why);
-	}
-	return true;
+	o->reading.examples = o->verbose ? 10 * OPTIONS_EXAMPLES : OPTIONS_EXAMPLES;
+	return options_inputs(&o->reading, "build", argc, argv, status);
 }
 
 /* The one operand that verify and show take. */
@@ -260,14 +265,14 @@ static bool one_model(const char **model, int argc, char **argv, int *status)
 	if (optind + 1 == argc)
 		return true;
 	fault_set(&why, "one MODEL must be named, not %d", argc - optind);
-	return wrong(status, &why);
+	return options_wrong(status, &why);
 }
 
 bool options_verify(struct verify_options *o, int argc, char **argv, int *status)
 {
 	static const struct option longs[] = {{"quick", no_argument, NULL, OPT_QUICK},
 					      {"quiet", no_argument, NULL, 'q'},
-					      {"json", no_argument, NULL, OPT_JSON},
+					      {"json", no_argument, NULL, OPTIONS_JSON},
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
 	struct fault why = {""};
@@ -282,13 +287,13 @@ bool options_verify(struct verify_options *o, int argc, char **argv, int *status
 		case 'q':
 			o->quiet = true;
 			break;
-		case OPT_JSON:
+		case OPTIONS_JSON:
 			o->json = true;
 			break;
 		case 'h':
-			return helped(verify_usage, status);
+			return options_helped(verify_usage, status);
 		default:
-			return wrong(status, &why);
+			return options_wrong(status, &why);
 		}
 	}
 	return one_model(&o->model, argc, argv, status);
@@ -298,7 +303,7 @@ bool options_show(struct show_options *o, int argc, char **argv, int *status)
 {
 	static const struct option longs[] = {{"item", required_argument, NULL, OPT_ITEM},
 					      {"customer", required_argument, NULL, OPT_CUSTOMER},
-					      {"json", no_argument, NULL, OPT_JSON},
+					      {"json", no_argument, NULL, OPTIONS_JSON},
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
 	unsigned long n = SHOWN_DEFAULT;
@@ -315,45 +320,45 @@ bool options_show(struct show_options *o, int argc, char **argv, int *status)
 			o->customer = optarg;
 			break;
 		case 'n':
-			if (!parse_count(optarg, 1, SHOWN_MAX, &n)) {
-				must(&why, "-n must be 1 to 1000000");
-				return wrong(status, &why);
+			if (!options_count(optarg, 1, SHOWN_MAX, &n)) {
+				options_must(&why, "-n must be 1 to 1000000");
+				return options_wrong(status, &why);
 			}
 			break;
-		case OPT_JSON:
+		case OPTIONS_JSON:
 			o->json = true;
 			break;
 		case 'h':
-			return helped(show_usage, status);
+			return options_helped(show_usage, status);
 		default:
-			return wrong(status, &why);
+			return options_wrong(status, &why);
 		}
 	}
 	o->n = n;
 	if (o->item && o->customer) {
 		fault_set(&why, "show must have --item or --customer, not both");
-		return wrong(status, &why);
+		return options_wrong(status, &why);
 	}
 	return one_model(&o->model, argc, argv, status);
 }
 
 bool options_diff(struct diff_options *o, int argc, char **argv, int *status)
 {
-	static const struct option longs[] = {{"json", no_argument, NULL, OPT_JSON}, {"help", no_argument, NULL, 'h'}, {0}};
+	static const struct option longs[] = {{"json", no_argument, NULL, OPTIONS_JSON}, {"help", no_argument, NULL, 'h'}, {0}};
 	struct fault why = {""};
 	int option;
 
 	*o = (struct diff_options){0};
 	while ((option = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		if (option == 'h')
-			return helped(diff_usage, status);
-		if (option != OPT_JSON)
-			return wrong(status, &why);
+			return options_helped(diff_usage, status);
+		if (option != OPTIONS_JSON)
+			return options_wrong(status, &why);
 		o->json = true;
 	}
 	if (optind + 2 != argc) {
 		fault_set(&why, "two models must be named, OLD and NEW, not %d", argc - optind);
-		return wrong(status, &why);
+		return options_wrong(status, &why);
 	}
 	o->before = argv[optind];
 	o->after = argv[optind + 1];

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "transactions.h"
+#include "../shm/recommend.h"
 
 #define EXIT_WRONG_USAGE  64		/* sysexits.h's EX_USAGE */
 #define ROW_LIMIT_DEFAULT 100
@@ -43,12 +44,26 @@ struct diff_options {
 	bool json;
 };
 
+enum period { PERIOD_NONE, PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH };
+
+struct replay_options {
+	struct reading reading;
+	const char *server, *model;	/* an address, or NULL; a file, or NULL: at least one is there */
+	const char *key_file;		/* or NULL */
+	uint32_t n;			/* places */
+	enum fill fill;			/* of a model file that is asked */
+	enum period by;
+	unsigned batch, timeout, retries;
+	bool feedback, quiet, json;
+};
+
 /* Each fills *o from argv, argv[0] being the subcommand. True: go on. False: *status is what to exit with, and help
  * or the reason has been printed. */
 bool options_build(struct build_options *o, int argc, char **argv, int *status);
 bool options_verify(struct verify_options *o, int argc, char **argv, int *status);
 bool options_show(struct show_options *o, int argc, char **argv, int *status);
 bool options_diff(struct diff_options *o, int argc, char **argv, int *status);
+bool options_replay(struct replay_options *o, int argc, char **argv, int *status);
 
 /* The usage of the program. */
 void options_usage(FILE *to);

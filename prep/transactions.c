@@ -166,6 +166,10 @@ static bool settle_dates(struct pass *p, bool date_column, struct fault *why)
 	}
 	if (!dates_decide(&p->rows.dates, &order, why))
 		return false;
+	if (order == DATES_UNKNOWN && p->how->date_order != DATES_UNKNOWN) {
+		order = p->how->date_order;
+		note(p, "all dates fit m/d/Y and d/m/Y; they are taken as", order == DATES_MDY ? "m/d/Y" : "d/m/Y");
+	}
 	if (order == DATES_UNKNOWN) {
 		no_recency(p, "ambiguous dates: all fit m/d/Y and d/m/Y; --date-format decides");
 		return !p->how->strict || fault_set(why, "%s: %s", p->rows.file, t->recency_off);

@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 
+#include "dates.h"
 #include "intern.h"
-#include "../shm/fault.h"
 
 /* Why a row is not kept. Rows of the first group are sound but do not count (the reference's filter); rows of the
  * second are malformed, and more than --max-bad of them refuses the input.
@@ -68,6 +68,7 @@ struct reading {
 	unsigned path_count;		/* at least 1 */
 	const char *columns;		/* "customer=a,item=b,…" or NULL */
 	const char *date_format;	/* "mdy", "dmy", "iso", "none" or NULL: find out */
+	enum dates_order date_order;	/* what holds when nothing in the input proves an order; DATES_UNKNOWN: none does */
 	char delimiter;			/* 0: find out */
 	double max_bad;			/* share of malformed rows that refuses the input; 0.10 is the default */
 	bool strict;			/* the first malformed row refuses it */

@@ -172,6 +172,7 @@ static void finish(struct answer *a, struct feedback_body *f, const struct feedb
 		count(c, &f->event[i], a->generation);
 	if (!logged) {
 		a->status = 503;
+		a->generation = 0;
 		a->extra = "Retry-After: 1\r\n";
 	}
 	write_answer(a, f);

@@ -31,22 +31,18 @@ bool feedback_taken(enum outcome o)
  * that another one's fingerprint stands for. */
 static uint64_t fingerprint_of(const struct feedback_event *e, uint64_t seed)
 {
-	struct {
-		uint64_t kind, timed;
-		int64_t ms;
-		uint64_t who_len, item_len;
-	} head = {e->kind | (e->id.at ? 256u : 0), e->timed, e->timed ? e->ms : 0, 0, e->item.len};
-	struct text who = e->id.at ? e->id : e->user;
-	char memory[sizeof head + 2 * MODEL_MAX_ID], *to = memory;
+	const struct text part[] = {e->id, e->user, e->item};
+	const uint64_t head[] = {e->kind, e->timed, e->timed ? (uint64_t)e->ms : 0, part[0].len, part[1].len, part[2].len};
+	char memory[sizeof head + 3 * MODEL_MAX_ID];
+	size_t len = sizeof head;
 
-	head.who_len = who.len;
-	memcpy(to, &head, sizeof head);
-	to += sizeof head;
-	memcpy(to, who.at, who.len);
-	to += who.len;
-	memcpy(to, e->item.at, e->item.len);
-	to += e->item.len;
-	uint64_t hash = XXH3_64bits_withSeed(memory, (size_t)(to - memory), seed);
+	memcpy(memory, head, sizeof head);
+	for (unsigned i = 0; i < 3; i++) {
+		if (part[i].len)
+			memcpy(memory + len, part[i].at, part[i].len);
+		len += part[i].len;
+	}
+	uint64_t hash = XXH3_64bits_withSeed(memory, len, seed);
 
 	return hash ? hash : 1;
 }

@@ -1,6 +1,6 @@
 /* feedback_once.h - the same event twice counts once: within a body, in two requests at a time, and in one that comes later.
  *
- * Two events are the same when their recommendation_id (or, without one, their user), item, event and time are. An event is
+ * Two events are the same when their recommendation_id, user, item, event and time are, those that are absent, too. An event is
  * remembered after it was counted, so whoever dies in between may leave one that counts twice, never one that is
  * acknowledged and lost. What another worker has in its hands at this moment is not looked at: two copies that come to two
  * workers at the very same time may both count. */

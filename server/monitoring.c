@@ -133,17 +133,17 @@ static bool look_at_cells(struct monitoring *m)
 	int64_t now = clock_ms(), wall = (int64_t)time(NULL);
 	struct sums_quick q;
 
-	if (w->watched.generation != generation) {
+	if (w->profile.generation != generation) {
 		if (adopted(m->board, generation))
 			begin(m, generation);
-		return w->watched.generation == generation;
+		return w->profile.generation == generation;
 	}
 	sums_quick_of_board(&q, m->board);
 	if (changed(m->board, generation))
 		return false;
 	if (!watching_quick(w, &q, now, wall))
 		return w->kept.found.window[WINDOW_FEEDBACK].end == wall;
-	sums_of_board(&m->sums, m->board, w->watched.counted);
+	sums_of_board(&m->sums, m->board, w->profile.counted);
 	if (changed(m->board, generation))
 		return false;
 	watching_look(w, &m->sums, now, wall);

@@ -1,6 +1,8 @@
 /* pages.c - small pages about the service itself. Called by serve.c; fails only as answers do. */
 #include "pages.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <time.h>
 
 void page_root(struct answer *a) { answer_text(a, "{\"status\":\"ok\"}"); }
@@ -62,9 +64,14 @@ static void write_rows(struct answer *a, const struct axis *axis)
 void page_model(struct answer *a, const struct packed *p)
 {
 	const struct model *m = &p->model;
+	char checksum[17];
 
+	snprintf(checksum, sizeof checksum, "%016" PRIx64, m->head->checksum);
 	a->generation = p->generation;
 	write_count(a, "{\"generation\":", p->generation);
+	answer_text(a, ",\"checksum\":\"");
+	answer_text(a, checksum);
+	answer_text(a, "\"");
 	answer_text(a, ",\"published\":");
 	write_time(a, p->published, "Z");
 	answer_text(a, ",\"created\":");

@@ -5,7 +5,6 @@
 #include "predict.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "../shm/recommend.h"
 #include "query.h"
@@ -16,19 +15,6 @@
 static const char *const source_name[] = {
 	[SOURCE_USER] = "user", [SOURCE_ITEM] = "item", [SOURCE_POPULAR] = "popular",
 };
-
-/* Room for n neighbours; grows to the largest n seen, which max_n bounds. */
-static bool make_room(struct serve_thread *t, size_t n)
-{
-	if (n <= t->near_cap)
-		return true;
-	struct neighbour *near = realloc(t->near, n * sizeof *near);
-	if (!near)
-		return false;
-	t->near = near;
-	t->near_cap = n;
-	return true;
-}
 
 /* The id may be any bytes: it is shown as printable UTF-8, cut. */
 static void refuse_unknown(struct answer *a, enum axis_kind kind, struct text id)
@@ -120,7 +106,7 @@ void predict(struct serve_thread *t, const struct settings *s, const struct trac
 			watch_stranger(to->watch, to->counters, kind, id);
 		return;
 	}
-	bool ok = make_room(t, q.n) &&
+	bool ok = serve_thread_room(t, q.n) &&
 		  (kind == AXIS_ITEM
 			   ? recommend_by_item(&r, p, asked, t->near, q.n, &t->scratch)
 			   : recommend_to_customer(&r, p, asked, s->fill, t->near, q.n, &t->scratch));

@@ -65,9 +65,10 @@ def test_lintian_is_content(package):
 def test_what_is_in_it(package):
     listed = subprocess.run(["dpkg-deb", "-c", package[0]], stdout=subprocess.PIPE, text=True, check=True).stdout
     files = {line.split()[5]: line.split()[:2] for line in listed.splitlines()}
-    for path in ("./usr/sbin/akin-server", "./usr/sbin/akinctl", "./usr/bin/akin-prep"):
+    for path in ("./usr/sbin/akin-server", "./usr/sbin/akinctl", "./usr/sbin/akin-webhook", "./usr/bin/akin-prep"):
         assert files[path] == ["-rwxr-xr-x", "root/root"]
-    for path in ("./etc/akin/akin.conf", "./etc/logrotate.d/akin", "./lib/systemd/system/akin.service", "./usr/lib/sysusers.d/akin.conf",
+    for path in ("./etc/akin/akin.conf", "./etc/logrotate.d/akin", "./lib/systemd/system/akin.service", "./lib/systemd/system/akin-retrain.timer",
+                 "./lib/systemd/system/akin-webhook@.service", "./usr/lib/sysusers.d/akin.conf",
                  "./usr/lib/tmpfiles.d/akin.conf", "./usr/share/bash-completion/completions/akinctl",
                  "./usr/share/man/man8/akinctl.8.gz", "./usr/share/doc/akin/operations.md"):
         assert files[path] == ["-rw-r--r--", "root/root"], path

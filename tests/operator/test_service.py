@@ -35,9 +35,9 @@ def installed(tmp_path_factory):
     return top
 
 
-def keys(section):
+def keys(section, unit=UNIT):
     """Keys of a section of the unit; a key given twice has two values."""
-    text = re.search(rf"^\[{section}\]\n(.*?)(?=^\[|\Z)", UNIT.read_text(), re.M | re.S)[1]
+    text = re.search(rf"^\[{section}\]\n(.*?)(?=^\[|\Z)", unit.read_text(), re.M | re.S)[1]
     found = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):
@@ -48,18 +48,21 @@ def keys(section):
 
 # -- systemd ------------------------------------------------------------------------------------------------------
 
-def test_what_the_unit_exposes():
-    done = run("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", UNIT)
-    exposed = re.search(r"Overall exposure level for akin.service: ([\d.]+)", done.stdout)
-    assert exposed and float(exposed[1]) <= 2.0 and done.returncode == 0, done.stdout
+@pytest.mark.parametrize("name, most", [("akin", 2.0), ("akin-retrain", 1.0), ("akin-webhook@", 1.0)])
+def test_what_the_units_expose(name, most):
+    done = run("systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={int(most * 10)}", UNIT.with_name(f"{name}.service"))
+    exposed = re.search(r"Overall exposure level for akin.*\.service: ([\d.]+)", done.stdout)
+    assert exposed and float(exposed[1]) <= most and done.returncode == 0, done.stdout
 
 
-def test_systemd_understands_the_unit(installed, tmp_path):
+def test_systemd_understands_the_units(installed, tmp_path):
     """Every line: a word it does not know is a warning."""
-    text = (installed / "usr/lib/systemd/system/akin.service").read_text()
-    unit = tmp_path / "akin.service"
-    unit.write_text(text.replace("/usr/sbin/", f"{installed}/usr/sbin/"))
-    done = run("systemd-analyze", "verify", "--man=no", unit)
+    units = []
+    for path in (installed / "usr/lib/systemd/system").iterdir():
+        units.append(tmp_path / path.name)
+        units[-1].write_text(path.read_text().replace("/usr/sbin/", f"{installed}/usr/sbin/"))
+    assert {u.name for u in units} == {p.name for p in UNIT.parent.iterdir() if p.suffix in (".service", ".socket", ".timer")}
+    done = run("systemd-analyze", "verify", "--man=no", *units)
     mine = [line for line in done.stdout.splitlines() if "akin" in line]
     assert mine == [] and done.returncode == 0, done.stdout
 
@@ -107,18 +110,27 @@ def spread(name, sets):
     return set().union(*(spread(one, sets) for one in sets[name])) if name in sets else {name}
 
 
+def allowed_calls(unit):
+    sets, allowed = filter_sets(), set()
+    for value in keys("Service", unit)["SystemCallFilter"]:
+        words = {call for word in value.removeprefix("~").split() for call in spread(word, sets)}
+        allowed = allowed - words if value.startswith("~") else allowed | words
+    assert "openat" in allowed and "mount" not in allowed and "setuid" not in allowed
+    return allowed
+
+
+def calls_of(trace):
+    """The names of the calls that strace -f has written down."""
+    return set(re.findall(r"^\d+ +(?:<\.\.\. )?([a-z_0-9]+)(?:\(| resumed)", trace, re.M))
+
+
 @root
 def test_every_system_call_is_allowed(place, models, tmp_path):
     """What the server calls in a life with a reload, a killed worker, requests and a drain, against what the unit lets
     through. `user` is not set: under the unit there is nobody to become."""
     if not shutil.which("strace"):
         pytest.fail("strace is missing: etc/packages/test lists it")
-    sets = filter_sets()
-    allowed = set()
-    for value in keys("Service")["SystemCallFilter"]:
-        words = {call for word in value.removeprefix("~").split() for call in spread(word, sets)}
-        allowed = allowed - words if value.startswith("~") else allowed | words
-    assert "openat" in allowed and "mount" not in allowed and "setuid" not in allowed
+    allowed = allowed_calls(UNIT)
     it = place()
     it.put(models[0])
     trace = tmp_path / "trace"
@@ -137,13 +149,58 @@ def test_every_system_call_is_allowed(place, models, tmp_path):
     finally:
         it.end()
         process.wait(harness.PATIENCE)
-    called = set(re.findall(r"^\d+ +(?:<\.\.\. )?([a-z_0-9]+)(?:\(| resumed)", trace.read_text(errors="replace"), re.M))
+    called = calls_of(trace.read_text(errors="replace"))
     assert {"openat", "accept4", "mmap", "kill"} & called and len(called) > 40
     assert called <= allowed, called - allowed
     writable = re.findall(r"m(?:map|protect)\(.*PROT_WRITE\|PROT_EXEC", trace.read_text(errors="replace"))
     assert writable == []                       # MemoryDenyWriteExecute
     families = set(re.findall(r"socket\((AF_\w+)", trace.read_text(errors="replace")))
     assert families <= set(keys("Service")["RestrictAddressFamilies"][0].split()), families
+
+
+def traced(trace, *command, **more):
+    done = subprocess.run(["strace", "-f", "-qq", "-o", trace, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
+    said = trace.read_text(errors="replace")
+    assert re.findall(r"mprotect\(.*PROT_WRITE\|PROT_EXEC", said) == []
+    return done, calls_of(said), set(re.findall(r"socket\((AF_\w+)", said))
+
+
+@root
+def test_what_retraining_calls_is_allowed(place, models, tmp_path):
+    """Of two retrainings, one that is refused; and of a message."""
+    it = place(retrain_hold_off_s=0)
+    it.put(models[0])
+    it.good("start")
+    unit, sales = UNIT.with_name("akin-retrain.service"), it.folder / "sales.csv"
+    it.configure(transactions=sales)
+    for rows, status in (([(str(c), f"I{(c * 7 + k) % 40:02}") for c in range(300) for k in range(c % 5 + 2)], 0), ([("1", "X")], 11)):
+        sales.write_bytes(harness.csv_bytes(rows))
+        done, called, families = traced(tmp_path / "trace", *it.command("retrain"), env=it.environment())
+        assert done.returncode == status, done.stdout
+        assert called <= allowed_calls(unit), called - allowed_calls(unit)
+        assert families <= {"AF_UNIX"}, families
+    unit = UNIT.with_name("akin-webhook@.service")
+    done, called, families = traced(tmp_path / "trace", TOP / "etc/akin-webhook", "-x", input=b"POST /retrain HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
+    assert b"HTTP/1.1 400 " in done.stdout, done.stdout
+    assert called <= allowed_calls(unit) and families <= {"AF_UNIX"}
+
+
+def test_the_units_of_retraining():
+    retrain, webhook = UNIT.with_name("akin-retrain.service"), UNIT.with_name("akin-webhook@.service")
+    service = keys("Service", retrain)
+    assert service["Type"] == ["oneshot"] and service["RemoveIPC"] == ["no"] and int(service["Nice"][0]) > 0
+    # What was only held off has not failed, by the numbers of the man page.
+    page = (TOP / "docs/akinctl.8").read_text()
+    harmless = [re.search(rf"^\.It Cm {name} Ta (\d+) ", page, re.M)[1] for name in ("held_off", "busy")]
+    assert service["SuccessExitStatus"] == [" ".join(harmless)]
+    assert keys("Unit", webhook)["OnSuccess"] == ["akin-retrain.service"]
+    assert keys("Service", webhook)["ExecStart"] == ["/usr/sbin/akin-webhook -x"] and keys("Service", webhook)["DynamicUser"] == ["yes"]
+    timer = keys("Timer", UNIT.with_name("akin-retrain.timer"))
+    assert timer["Persistent"] == ["yes"] and timer["RandomizedDelaySec"]
+    done = run("systemd-analyze", "calendar", timer["OnCalendar"][0], "--iterations=2")
+    days = [int(day) for day in re.findall(r"(?:Next elapse|Iter\. #2): \w+ \d+-\d+-(\d+)", done.stdout)]
+    assert done.returncode == 0 and len(days) == 2 and (days[1] - days[0] == 7 or days[1] < 8), done.stdout
+    assert re.search(r"dh_installsystemd --no-enable --no-start akin-retrain.timer akin-webhook.socket$", (TOP / "etc/debian/rules").read_text(), re.M)
 
 
 def test_the_user_and_the_folders(installed, tmp_path):
@@ -190,7 +247,8 @@ def test_logrotate(place, models, tmp_path):
 
 def test_installation(installed, tmp_path):
     for path, mode in (("usr/sbin/akin-server", 0o755), ("usr/sbin/akinctl", 0o755), ("usr/bin/akin-prep", 0o755),
-                       ("usr/share/akin/akinctl-model", 0o644), ("usr/share/man/man8/akinctl.8", 0o644)):
+                       ("usr/sbin/akin-webhook", 0o755), ("usr/share/akin/akinctl-model", 0o644), ("usr/share/akin/akinctl-retrain", 0o644),
+                       ("usr/share/man/man8/akin-webhook.8", 0o644), ("usr/share/man/man8/akinctl.8", 0o644)):
         assert (installed / path).stat().st_mode & 0o777 == mode, path
     done = run(installed / "usr/sbin/akinctl", "model", "frob", env=harness.environment())
     assert done.returncode == 2 and "model has no" in done.stdout       # it finds its parts

@@ -11,7 +11,7 @@ FOLDERS = {"server", "prep", "shm", "metrics", "etc", "docker", "grafana", "prom
 ONLY = {                                        # header: who may include it
     "civetweb.h": {"server/exchange.c", "server/listener.c"},
     "lz4.h": {"shm/packed.c"}, "lz4hc.h": {"shm/packed.c"}, "lz4frame.h": {"prep/input.c"},
-    "zlib.h": {"server/gzip.c"},
+    "zlib.h": {"server/gzip.c"}, "curl/curl.h": {"prep/web.c"},
 }
 SOURCES = sorted(p for room in ROOMS for p in (TOP / room).glob("*.[ch]"))
 

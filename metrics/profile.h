@@ -1,14 +1,14 @@
-/* watched.h - what the monitor knows of a generation: of every entity that is counted, the bin that each of its features
+/* profile.h - what the monitor knows of a generation: of every entity that is counted, the bin that each of its features
  * falls into, how often the shop's own customers asked for it, and what the model says of its training data.
  *
  * Made once a generation from the model, which isn't needed after that. */
-#ifndef AKIN_WATCHED_H
-#define AKIN_WATCHED_H
+#ifndef AKIN_PROFILE_H
+#define AKIN_PROFILE_H
 
 #include "../shm/reference.h"
 #include "watch.h"
 
-struct watched {
+struct profile {
 	uint64_t generation;
 	uint32_t entities[AXES];	/* of the model */
 	uint32_t stride[AXES];
@@ -21,26 +21,26 @@ struct watched {
 };
 
 /* False: memory was short. */
-bool watched_make(struct watched *w, const struct model *m, uint64_t generation, struct fault *why);
+bool profile_make(struct profile *w, const struct model *m, uint64_t generation, struct fault *why);
 
 /* Bins of feature f, the buckets of item_mix included. */
-static inline unsigned watched_bins(const struct watched *w, enum feature f)
+static inline unsigned profile_bins(const struct profile *w, enum feature f)
 {
 	return f == FEATURE_ITEM_MIX ? FEATURE_BUCKETS : w->reference[f].bins;
 }
 
 /* Is this cell for unknown ids one of the axis' sample? Where only each stride-th entity is counted, as large a part of the
  * unknown ones is. */
-static inline bool watched_stranger(const struct watched *w, enum axis_kind axis, unsigned cell)
+static inline bool profile_stranger(const struct profile *w, enum axis_kind axis, unsigned cell)
 {
 	return cell / FEATURE_BUCKETS % w->stride[axis] == 0;
 }
 
 /* What is to be expected in the bins of f (weights[bins]) of the distinct entities, when `requests` of the axis come with the
  * shop's own mix: entity e with probability 1 - exp(-requests * share). */
-void watched_mix(const struct watched *w, enum feature f, double requests, double *weights);
+void profile_mix(const struct profile *w, enum feature f, double requests, double *weights);
 
 /* Hits of the backtest within the first n places. */
-uint64_t watched_backtest_hits(const struct watched *w, uint32_t n);
+uint64_t profile_backtest_hits(const struct profile *w, uint32_t n);
 
 #endif

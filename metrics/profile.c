@@ -1,8 +1,8 @@
-/* watched.c - a generation's features, worked out once.
+/* profile.c - a generation's features, worked out once.
  *
  * Called by the monitor when a generation has been taken into service, with the model mapped: 8,000 entities take
  * milliseconds. Fails only when memory is short. */
-#include "watched.h"
+#include "profile.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static unsigned bin_of(const struct model *m, enum feature f, uint32_t entity, c
 	return reference_bin(&m->references[f], feature_value(m, f, entity, rank));
 }
 
-static void make_axis(struct watched *w, const struct model *m, enum axis_kind kind, const uint32_t *rank)
+static void make_axis(struct profile *w, const struct model *m, enum axis_kind kind, const uint32_t *rank)
 {
 	const uint32_t *asked = kind == AXIS_ITEM ? m->lines : m->visits;
 	uint32_t n = m->axis[kind].n;
@@ -41,7 +41,7 @@ static void make_axis(struct watched *w, const struct model *m, enum axis_kind k
 	}
 }
 
-bool watched_make(struct watched *w, const struct model *m, uint64_t generation, struct fault *why)
+bool profile_make(struct profile *w, const struct model *m, uint64_t generation, struct fault *why)
 {
 	uint32_t *rank = calloc(m->axis[AXIS_ITEM].n, sizeof *rank);
 
@@ -57,17 +57,17 @@ bool watched_make(struct watched *w, const struct model *m, uint64_t generation,
 	return true;
 }
 
-void watched_mix(const struct watched *w, enum feature f, double requests, double *weights)
+void profile_mix(const struct profile *w, enum feature f, double requests, double *weights)
 {
 	enum axis_kind axis = feature_axis(f);
 
-	for (unsigned i = 0; i < watched_bins(w, f); i++)
+	for (unsigned i = 0; i < profile_bins(w, f); i++)
 		weights[i] = 0;
 	for (uint32_t cell = 0; cell < w->counted[axis]; cell++)
 		weights[w->bin[f][cell]] -= expm1(-requests * w->share[axis][cell]);
 }
 
-uint64_t watched_backtest_hits(const struct watched *w, uint32_t n)
+uint64_t profile_backtest_hits(const struct profile *w, uint32_t n)
 {
 	uint64_t hits = 0;
 
