@@ -72,7 +72,7 @@ $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
 $(BUILD)/bench/drift_windows: $(BUILD)/tests/bench/drift_windows.o \
-		$(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
+		$(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(SHM_C)))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(BUILD)/%.o: %.c $(BUILD)/flags
@@ -108,7 +108,7 @@ run: etc/packages/build.need etc/packages/run.need
 
 test: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) ui
-	@$(MAKE) $(SUB) all units faults
+	@$(MAKE) $(SUB) all units faults $(BUILD)/bench/drift_windows
 	@$(MAKE) $(SUB) sanitized
 	@$(MAKE) $(SUB) fuzzers
 	@$(PYTHON) tests/run.py --unit --system --operator --container $(BUILD) $(BUILD)/asan
@@ -117,7 +117,7 @@ unit: units
 system: all faults
 	@$(PYTHON) tests/run.py --system $(BUILD)
 operator container: etc/packages/build.need etc/packages/test.need
-	@$(MAKE) $(SUB) all faults
+	@$(MAKE) $(SUB) all faults $(BUILD)/bench/drift_windows
 	@$(MAKE) $(SUB) fuzzers
 	@$(PYTHON) tests/run.py --$@ $(BUILD)
 sanitize: sanitized
