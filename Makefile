@@ -154,6 +154,12 @@ bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
 	@$(PYTHON) tests/bench/bench.py $(BUILD)
 
+# A million events of feedback while workers are killed: docs/reliability.md.
+feedback: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) all
+	@$(PYTHON) tests/bench/feedback.py --events $(or $(EVENTS),1000000) $(BUILD)
+.PHONY: feedback
+
 # How often drift is seen that isn't there, and how soon what is: the tables of docs/monitoring.md.
 drift-study: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) all $(BUILD)/bench/drift_windows
@@ -198,6 +204,7 @@ help:
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
 	@echo 'make test       all tests, on the normal and a sanitizer build (parts: unit system sanitize operator container)'
 	@echo 'make fuzz       make inputs up for SECONDS=$(SECONDS) a target, or for one TARGET='
+	@echo 'make feedback   EVENTS=1000000 events of feedback while workers are killed, and what is left of them'
 	@echo 'make drift-study  how often drift is seen that is none, and how soon what is: the tables of docs/monitoring.md'
 	@echo 'make soak       everything at once for MINUTES=30: load, reloads, kills, hostile clients, and nothing left of it'
 	@echo 'make drift-demo a model of May, traffic of December: alert, retraining and all-clear, in three minutes'
