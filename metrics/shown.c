@@ -9,6 +9,7 @@
  * cannot make another. */
 #include "shown.h"
 
+#include <endian.h>
 #include <string.h>
 #include <time.h>
 
@@ -88,14 +89,18 @@ static uint32_t keyed(uint64_t key, uint64_t word)
 	return (uint32_t)(v.a ^ v.b ^ v.c ^ v.d);
 }
 
-static void write_hex(char *to, uint64_t v, unsigned digits)
+/* Eight digits at a time: a half-byte in each byte of a word, the first of them in the highest. */
+static void write_hex(char to[8], uint32_t v)
 {
-	static const char hex[] = "0123456789abcdef";
+	uint64_t x = v;
 
-	while (digits-- > 0) {
-		to[digits] = hex[v & 15];
-		v >>= 4;
-	}
+	x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+	x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x | x << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	uint64_t letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+
+	x = htobe64(x + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10));
+	memcpy(to, &x, sizeof x);
 }
 
 static bool read_hex(const char *from, unsigned digits, uint64_t *v)
@@ -144,8 +149,9 @@ void shown_add(const struct board *b, struct shown *s, const struct shown_what *
 	STORE(e->check, checksum(number, w->began, (uint32_t)w->generation, w->asked, n));
 	if (w->kind == AXIS_CUSTOMER)
 		STORE(latest(s)[w->asked & (s->size - 1)], number);
-	write_hex(id, name, 16);
-	write_hex(id + 16, keyed(b->head->shown_key, name), 8);
+	write_hex(id, (uint32_t)(name >> 32));
+	write_hex(id + 8, (uint32_t)name);
+	write_hex(id + 16, keyed(b->head->shown_key, name));
 }
 
 /* The generation, today or before, that ends with these bits. */

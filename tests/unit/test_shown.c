@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -74,6 +75,17 @@ static struct name add(uint32_t slot, const struct shown_what *w)
 static struct name add_for(uint32_t slot, enum axis_kind kind, uint32_t asked)
 {
 	return add(slot, &(struct shown_what){.generation = 5, .kind = kind, .asked = asked, .n = 7, .began = now()});
+}
+
+/* The name of slot and number, rightly made. */
+static struct name named(uint64_t name)
+{
+	struct name id;
+	char text[SHOWN_ID + 1];
+
+	snprintf(text, sizeof text, "%016llx%08x", (unsigned long long)name, keyed(KEY, name));
+	memcpy(id.at, text, SHOWN_ID);
+	return id;
 }
 
 static enum shown_found find(const struct name *id)
@@ -223,8 +235,7 @@ static void names_of_nothing(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
-		write_hex(id.at, nothing[i], 16);
-		write_hex(id.at + 16, keyed(KEY, nothing[i]), 8);
+		id = named(nothing[i]);
 		assert_int_equal(find(&id), SHOWN_FOREIGN);
 	}
 }
@@ -343,8 +354,7 @@ static void a_writer_dies(void **state)
 			raced_add(&own, ring(0), &(struct shown_what){.generation = 3, .asked = 7, .n = 3, .began = 50}, id.at);
 			fail_msg("it has %d stores", moments);
 		}
-		write_hex(id.at, SIZE + 1, 16);
-		write_hex(id.at + 16, keyed(KEY, SIZE + 1), 8);
+		id = named(SIZE + 1);
 		assert_int_equal(find(&id), SHOWN_GONE);
 		if (moments > 0)
 			assert_int_equal(find(&old), SHOWN_GONE);
