@@ -5,13 +5,14 @@
  * and another thread is at the same entry. Neither waits for the other: what they leave has the checksum of neither,
  * but by a chance of 2^-32, and is an entry that is lost. So nothing here can fail or hang.
  *
- * The hash is SipHash-1-3 of a name's other digits, with the master's number as key: short, and whoever has many names
- * cannot make another. */
+ * A name's last digits tell a mistake, not a liar: XXH3 is no cipher, and whoever has some names can compute others. That
+ * gains him nothing, since who may tell of an answer by its name may as well tell of any customer by the id. */
 #include "shown.h"
 
 #include <endian.h>
 #include <string.h>
 #include <time.h>
+#include <xxhash.h>
 
 #include "slot.h"
 
@@ -47,46 +48,12 @@ static const _Atomic uint64_t *latest_of(const struct shown *s)
 
 /* Names */
 
-struct sip {
-	uint64_t a, b, c, d;
-};
-
-static inline uint64_t rotate(uint64_t v, int bits) { return v << bits | v >> (64 - bits); }
-
-static inline void sip_round(struct sip *v)
+/* What only this master gives to a name. Another server's name has it by chance alone, 1 in 2^32. */
+static uint32_t seal(uint64_t key, uint64_t name)
 {
-	v->a += v->b;
-	v->c += v->d;
-	v->b = rotate(v->b, 13) ^ v->a;
-	v->d = rotate(v->d, 16) ^ v->c;
-	v->a = rotate(v->a, 32);
-	v->c += v->b;
-	v->a += v->d;
-	v->b = rotate(v->b, 17) ^ v->c;
-	v->d = rotate(v->d, 21) ^ v->a;
-	v->c = rotate(v->c, 32);
-}
+	const uint64_t word = htole64(name);
 
-/* SipHash-1-3 of eight bytes, of which the low half; the key's second half is 0. */
-static uint32_t keyed(uint64_t key, uint64_t word)
-{
-	const uint64_t length = UINT64_C(8) << 56;
-	struct sip v = {
-		key ^ UINT64_C(0x736f6d6570736575), UINT64_C(0x646f72616e646f6d),
-		key ^ UINT64_C(0x6c7967656e657261), UINT64_C(0x7465646279746573),
-	};
-
-	v.d ^= word;
-	sip_round(&v);
-	v.a ^= word;
-	v.d ^= length;
-	sip_round(&v);
-	v.a ^= length;
-	v.c ^= 0xff;
-	sip_round(&v);
-	sip_round(&v);
-	sip_round(&v);
-	return (uint32_t)(v.a ^ v.b ^ v.c ^ v.d);
+	return (uint32_t)XXH3_64bits_withSeed(&word, sizeof word, key);
 }
 
 /* Eight digits at a time: a half-byte in each byte of a word, the first of them in the highest. */
@@ -124,14 +91,9 @@ static bool read_hex(const char *from, unsigned digits, uint64_t *v)
 /* Of the fields, each of which changes it. */
 static uint32_t checksum(uint64_t number, uint64_t at, uint32_t generation, uint32_t asked, uint32_t n)
 {
-	uint64_t h = number * UINT64_C(0x9e3779b97f4a7c15) ^ at;
+	const uint64_t word[] = {number, at, (uint64_t)generation << 32 | asked, n};
 
-	h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
-	h ^= (uint64_t)generation << 32 | asked;
-	h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
-	h ^= n;
-	h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
-	return (uint32_t)(h >> 32);
+	return (uint32_t)XXH3_64bits(word, sizeof word);
 }
 
 void shown_soon(const struct shown *s, enum axis_kind kind, uint32_t asked)
@@ -159,7 +121,7 @@ void shown_add(const struct board *b, struct shown *s, const struct shown_what *
 		STORE(latest(s)[w->asked & (s->size - 1)], number);
 	write_hex(id, (uint32_t)(name >> 32));
 	write_hex(id + 8, (uint32_t)name);
-	write_hex(id + 16, keyed(b->head->shown_key, name));
+	write_hex(id + 16, seal(b->head->shown_key, name));
 }
 
 /* The generation, today or before, that ends with these bits. */
@@ -206,7 +168,7 @@ enum shown_found shown_find(const struct board *b, struct text id, struct shown_
 	uint64_t name, hash;
 
 	if (id.len != SHOWN_ID || !read_hex(id.at, 16, &name) || !read_hex(id.at + 16, 8, &hash) ||
-	    name >> NUMBER_BITS >= board_slots(b) || keyed(b->head->shown_key, name) != hash)
+	    name >> NUMBER_BITS >= board_slots(b) || seal(b->head->shown_key, name) != hash)
 		return SHOWN_FOREIGN;
 	const struct shown *s = slot_shown_of(b, (uint32_t)(name >> NUMBER_BITS));
 	uint64_t number = name & NUMBER_MASK;

@@ -3,8 +3,8 @@
  *
  * An answer is determined by its model, by who or what was asked for and by n, so that is all that is kept of it: whoever
  * learns what became of it recommends once more. An entry's name, the recommendation_id, is 24 hexadecimal digits: 2 of the
- * slot, 14 of the number that the answer had there, and 8 that only this master and this number give (a keyed hash), so
- * that a name of another server, or one that was made up, is known to be that.
+ * slot, 14 of the number that the answer had there, and 8 that follow from these and a number that the
+ * master has drawn, so that a name of another server, of a master before, or with a wrong digit, is known to be that.
  *
  * The worker that holds the slot writes its ring; every worker reads all rings. An entry is overwritten when its worker has
  * given `size` more answers. No entry is ever locked, since whoever writes it may die: it has a checksum instead. A reader
@@ -59,7 +59,7 @@ struct shown_what {
 void shown_soon(const struct shown *s, enum axis_kind kind, uint32_t asked);
 
 /* The worker's, by any of its threads: keep w, and write its name to id[SHOWN_ID]. One atomic addition and a few stores. The
- * slot is its own (b->own_index); its names are keyed by a number that the master has drawn, board_head.shown_key. */
+ * slot is its own (b->own_index); its names are made with the number that the master has drawn, board_head.shown_key. */
 void shown_add(const struct board *b, struct shown *s, const struct shown_what *w, char id[SHOWN_ID]);
 
 /* KNOWN: *w is filled. GONE: the name is right, and the ring has gone past it. FOREIGN: it is no name of this server's, since

@@ -27,8 +27,8 @@ bool feedback_taken(enum outcome o)
 	return o < OUTCOME_COUNT && taken[o];
 }
 
-/* Lengths stand before the texts, so that no two events read alike. The seed is the master's secret: nobody can make an event
- * that another one's fingerprint stands for. */
+/* Lengths stand before the texts, so that no two events read alike. The seed is another with each master, so that nobody comes
+ * with a list of events that share a fingerprint. */
 static uint64_t fingerprint_of(const struct feedback_event *e, uint64_t seed)
 {
 	const struct text part[] = {e->id, e->user, e->item};
