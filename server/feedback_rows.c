@@ -1,5 +1,6 @@
 /* feedback_rows.c - one row an event, quoted where CSV wants it. Called by feedback.c while the model is pinned whose text a
- * customer may be. An id has no line end in it (feedback_is_id()), so a row is a line. */
+ * customer may be. A row is a line, since no id has a line end in it: what a client sends is looked at (feedback_is_id()) when
+ * it is read, and what the model says here, since akin-prep makes no other ids, but the file may be somebody else's. */
 #include "feedback_rows.h"
 
 #include <stdio.h>
@@ -78,7 +79,7 @@ bool feedback_rows_add(struct feedback_rows *r, const struct feedback_event *e, 
 	to = put(to, e->kind == EVENT_PURCHASE ? ",,1," : ",,0,", 4);
 	to = put_time(to, e->timed ? e->ms / 1000 : now);
 	to = put(to, ",,", 2);
-	if (customer.at)
+	if (customer.at && feedback_is_id(customer))
 		to = put_field(to, customer);
 	to = put(to, ",\n", 2);
 	r->len = (size_t)(to - r->at);
