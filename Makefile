@@ -72,7 +72,7 @@ $(BUILD)/bench/constant: $(BUILD)/tests/bench/constant.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcivetweb
 $(BUILD)/bench/drift_windows: $(BUILD)/tests/bench/drift_windows.o \
-		$(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(PREP_C) $(SHM_C)))
+		$(call objects,$(filter-out %/main.c,$(SERVER_C) $(METRICS_C) $(SHM_C)))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 $(BUILD)/%.o: %.c $(BUILD)/flags
@@ -108,7 +108,7 @@ run: etc/packages/build.need etc/packages/run.need
 
 test: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) ui
-	@$(MAKE) $(SUB) all units faults
+	@$(MAKE) $(SUB) all units faults $(BUILD)/bench/drift_windows
 	@$(MAKE) $(SUB) sanitized
 	@$(MAKE) $(SUB) fuzzers
 	@$(PYTHON) tests/run.py --unit --system --operator --container $(BUILD) $(BUILD)/asan
@@ -117,7 +117,7 @@ unit: units
 system: all faults
 	@$(PYTHON) tests/run.py --system $(BUILD)
 operator container: etc/packages/build.need etc/packages/test.need
-	@$(MAKE) $(SUB) all faults
+	@$(MAKE) $(SUB) all faults $(BUILD)/bench/drift_windows
 	@$(MAKE) $(SUB) fuzzers
 	@$(PYTHON) tests/run.py --$@ $(BUILD)
 sanitize: sanitized
@@ -153,6 +153,12 @@ fuzz-targets: $(FUZZERS)
 bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
 	@$(PYTHON) tests/bench/bench.py $(BUILD) $(PART)
+
+# A million events of feedback while workers are killed: docs/reliability.md.
+feedback: etc/packages/build.need etc/packages/test.need
+	@$(MAKE) $(SUB) all
+	@$(PYTHON) tests/bench/feedback.py --events $(or $(EVENTS),1000000) $(BUILD)
+.PHONY: feedback
 
 # How often drift is seen that isn't there, and how soon what is: the tables of docs/monitoring.md.
 drift-study: etc/packages/build.need etc/packages/test.need
@@ -198,6 +204,7 @@ help:
 	@echo 'make run        prepare the shipped data and serve it on port $(PORT) (PORT=)'
 	@echo 'make test       all tests, on the normal and a sanitizer build (parts: unit system sanitize operator container)'
 	@echo 'make fuzz       make inputs up for SECONDS=$(SECONDS) a target, or for one TARGET='
+	@echo 'make feedback   EVENTS=1000000 events of feedback while workers are killed, and what is left of them'
 	@echo 'make drift-study  how often drift is seen that is none, and how soon what is: the tables of docs/monitoring.md'
 	@echo 'make soak       everything at once for MINUTES=30: load, reloads, kills, hostile clients, and nothing left of it'
 	@echo 'make drift-demo a model of May, traffic of December: alert, retraining and all-clear, in three minutes'

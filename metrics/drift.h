@@ -29,8 +29,8 @@ struct mixture ks_nearest_mixture(const uint64_t *counts, const double *u, const
 void mixture_weights(double share, const double *u, const double *m, unsigned bins, double *weights);
 
 /* P(distance >= d) when n and m draws come from one distribution, two-sided: exact when n * m <= KS_EXACT (special.h), else
- * Kolmogorov's limit at d * sqrt(n m / (n + m)), which is a little too large as long as the smaller side has tens. NaN: n or m
- * is 0, or d is NaN. */
+ * Kolmogorov's limit at d * sqrt(n m / (n + m)), which is on the safe side: near 0.001 it is larger by a third where it takes
+ * over, and by more where a side has only some ten. NaN: n or m is 0, or d is NaN. */
 double ks_p_value(double d, uint64_t n, uint64_t m);
 /* The least distance of which that is below alpha, 0 < alpha < 1. Infinity: no distance is, there is too little. NaN: n or
  * m is 0. */

@@ -8,10 +8,13 @@
  * next rows. */
 #include "feedback_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -22,6 +25,7 @@
 #include "feedback_rows.h"
 
 #define HEADER_LEN (sizeof FEEDBACK_HEADER - 1)
+#define ASIDE	   ".new-"		/* and the process that makes it */
 #define BACKWARDS  4096			/* bytes looked at a time for the last line end */
 
 static bool name_today(const struct feedback_file *f, char path[sizeof f->path])
@@ -69,7 +73,7 @@ static bool make(const struct feedback_file *f, struct fault *why)
 {
 	char aside[sizeof f->path + 16];
 
-	snprintf(aside, sizeof aside, "%s/.new-%d", f->folder, (int)getpid());
+	snprintf(aside, sizeof aside, "%s/" ASIDE "%d", f->folder, (int)getpid());
 	unlink(aside);			/* another process of this number may have died */
 	int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	bool ok = fd >= 0 && write_header(fd) && (!f->durable || fsync(fd) == 0) &&
@@ -81,6 +85,22 @@ static bool make(const struct feedback_file *f, struct fault *why)
 		close(fd);
 	unlink(aside);
 	return ok;
+}
+
+void feedback_file_sweep(const char *folder)
+{
+	DIR *d = opendir(folder);
+	const struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		const char *number = e->d_name + strlen(ASIDE);
+		bool ours = strncmp(e->d_name, ASIDE, strlen(ASIDE)) == 0 && *number && !number[strspn(number, "0123456789")];
+
+		if (ours && kill((pid_t)strtol(number, NULL, 10), 0) != 0 && errno == ESRCH)
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
 }
 
 static int open_it(const char *path)

@@ -26,6 +26,9 @@ bool feedback_file_open(struct feedback_file *f, struct fault *why);
  * with a rest that the next one cuts off. */
 bool feedback_file_append(const struct feedback_file *f, const char *bytes, size_t len, struct fault *why);
 
+/* Remove what processes that are dead had begun to make. */
+void feedback_file_sweep(const char *folder);
+
 void feedback_file_close(struct feedback_file *f);
 
 #endif

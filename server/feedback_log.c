@@ -156,6 +156,8 @@ bool feedback_log_open(const struct settings *s, const struct board *b, struct f
 	events.file.folder = s->feedback_log;
 	events.file.durable = s->feedback_sync != SYNC_NEVER;
 	events.sync = s->feedback_sync;
+	if (feedback_log_is_on())
+		feedback_file_sweep(events.file.folder);
 	if (!feedback_log_is_on() || events.sync != SYNC_SECOND)
 		return true;
 	errno = pthread_create(&events.ticker, NULL, tick, NULL);

@@ -116,6 +116,7 @@ static void begin(struct monitoring *m, uint64_t generation)
 	}
 	m->first = false;
 	segment_close(&segment);
+	board_drop_models(m->board);	/* or what was served at the fork would take memory for ever */
 }
 
 /* Has a newer one been published? If not, what was read before this is of no newer one: a worker knows it from here, too. */
@@ -232,6 +233,7 @@ _Noreturn void monitoring_run(const struct settings *s, struct board *b, struct 
 	child_become("monitor");
 	setpriority(PRIO_PROCESS, 0, GIVE_WAY);
 	workers_part(w);
+	board_drop_previous(b);
 	struct monitoring *m = board_enter_monitored(b, &why) ? prepare(s, b) : NULL;
 
 	if (!m) {

@@ -13,6 +13,7 @@
 #include "cidr.h"
 #include "../metrics/counters.h"
 #include "endpoint.h"
+#include "spelling.h"
 
 enum type { NUMBER, TEXT, ADDRESS, LISTEN, WORD, NAME, HANDLERS_LIST, NETWORKS };
 
@@ -263,27 +264,6 @@ void settings_default(struct settings *s)
 	}
 }
 
-/* Changes that make one key of the other, where it pays to ask. Levenshtein, over keys of at most 31 bytes. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[32], n = strlen(b);
-
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i]; i++) {
-		size_t corner = row[0]++;
-
-		for (size_t j = 1; j <= n; j++) {
-			size_t change = corner + (tolower((unsigned char)a[i]) != b[j - 1]);
-			size_t least = row[j] < row[j - 1] ? row[j] : row[j - 1];
-
-			corner = row[j];
-			row[j] = change < least + 1 ? change : least + 1;
-		}
-	}
-	return row[n];
-}
-
 static bool unknown_key(const char *key, const char *place, struct fault *why)
 {
 	const struct row *near = NULL;
@@ -291,7 +271,7 @@ static bool unknown_key(const char *key, const char *place, struct fault *why)
 	char shown[80];
 
 	for (size_t i = 0; i < ROWS && strlen(key) < 32; i++) {
-		size_t d = distance(key, rows[i].key);
+		size_t d = spelling_distance(key, rows[i].key);
 
 		if (d < best && d < strlen(rows[i].key)) {
 			best = d;

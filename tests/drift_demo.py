@@ -1,16 +1,16 @@
 #!/usr/bin/python3
 """Drift, seen and mended with no hand on it: `make drift-demo`.
 
-usage: drift_demo.py [--deadline SECONDS] [--window REQUESTS] [--picture PNG] [BUILD]
+usage: drift_demo.py [--deadline SECONDS] [--quick] [--picture PNG] [BUILD]
 
 A model is made of Online Retail until the end of May, and served. The months from June to November arrive in the folder
-that retraining builds from, and customers come as they did in December: each visit asks for recommendations for its customer,
-each line of an invoice for items like that item, and what was bought is fed back. Debian's Prometheus and Alertmanager
-watch, with the shipped rules and routes (only `for` and intervals are shorter, in copies), and the shipped receiver of
-Alertmanager's messages starts `akinctl retrain`. Nothing else does anything here: this program builds the stage, plays the
-customers and tells what it sees. It ends with 0 when all of it was seen in order: windows, verdicts, the alert firing in
-Alertmanager, the receiver called, a retraining that goes well, a new generation, its windows without drift, and the alert
-resolved.
+that retraining builds from, and customers come as they did in December: each visit asks for recommendations for its customer
+and feeds back what was bought, and each line of an invoice asks for items like that item, in an order of its own, as where
+many look around at once. Debian's Prometheus and Alertmanager watch, with the shipped rules and routes (only `for` and
+intervals are shorter, in copies), and the shipped receiver of Alertmanager's messages starts `akinctl retrain`. Nothing else
+does anything here: this program builds the stage, plays the customers and tells what it sees. It ends with 0 when all of it
+was seen in order: windows, verdicts, the alert firing in Alertmanager, the receiver called, a retraining that goes well, a
+new generation, its windows without drift, and the alert resolved.
 """
 import argparse
 import collections
@@ -37,6 +37,8 @@ OLD, ARRIVING = "2011-05", "2011-11"        # the last months of the model, and 
 LIVE = "2011-12"
 PACE = 500                                  # requests a second, at most
 QUIET = {"item": 4, "user": 3}              # windows of the new generation that must be without drift
+WINDOWS = {"window_requests": 1000, "window_seconds": 15, "window_min": 100}
+QUICK = {"window_requests": 500, "window_seconds": 6, "window_min": 60}
 
 
 def months():
@@ -91,23 +93,27 @@ class Customers(threading.Thread):
 
     def run(self):
         due = time.monotonic()
+        lines = [item for _, items in self.live for item in items]
         while not self.ended.is_set():
             self.chance.shuffle(self.live)
+            self.chance.shuffle(lines)
+            at = 0
             for who, items in self.live:
                 if self.ended.is_set():
                     return
                 try:
-                    self.visit(who, items)
+                    self.visit(who, items, lines[at:at + len(items)])
                 except (OSError, http.client.HTTPException):
                     self.asked["without an answer"] += 1
+                at += len(items)
                 due = max(due + (len(items) + 2) / PACE, time.monotonic() - 1)
                 self.ended.wait(max(0, due - time.monotonic()))
 
-    def visit(self, who, items):
+    def visit(self, who, items, looked_at):
         with harness.Client(self.port) as client:
             shown = client.get(f"/predict/user/{who}")
             self.asked["customers"] += 1
-            for item in items:
+            for item in looked_at:
                 client.get(f"/predict/item/{item.replace(' ', '%20')}")
                 self.asked["items"] += 1
             after = {"recommendation_id": shown.json["recommendation_id"]} if shown.status == 200 else {"user": who}
@@ -121,7 +127,7 @@ class Customers(threading.Thread):
 class Stage:
     """Everything that runs, and the folder it runs in."""
 
-    def __init__(self, folder, tale, window):
+    def __init__(self, folder, tale, windows):
         self.folder, self.tale, self.running = folder, tale, []
         self.sales = folder / "sales"
         self.sales.mkdir()
@@ -129,8 +135,8 @@ class Stage:
         self.head = head
         self.live = visits(head, self.by_month[LIVE])
         self.place = operated.Place(
-            folder / "akin", threads=16, window_requests=window, window_seconds=20, window_min=100, baseline_windows=2,
-            feedback_log=folder / "feedback", transactions=self.sales, retrain_hold_off_s=20, retrain_max_per_day=20)
+            folder / "akin", threads=16, **windows, baseline_windows=2, feedback_log=folder / "feedback", transactions=self.sales,
+            retrain_hold_off_s=20, retrain_max_per_day=20)
 
     def arrive(self, first, last):
         """Months of transactions, each a file of its own."""
@@ -214,9 +220,10 @@ class Watch:
             if closed > self.closed.get(kind, 0):
                 self.closed[kind] = closed
                 number = closed - self.since.get(kind, 0)
-                if number <= 3:
+                requests = self.value("akin_window_requests", kind=kind) or 0
+                if number <= 3 and requests:
                     self.tale.tell(f"window {number} of {kind}s is closed: "
-                                   f"{self.value('akin_window_requests', kind=kind):.0f} requests, "
+                                   f"{requests:.0f} requests, "
                                    f"{self.value('akin_window_entities', kind=kind):.0f} distinct known ids, "
                                    f"{self.value('akin_window_unknown_ids', kind=kind):.0f} unknown ones", "window")
 
@@ -239,6 +246,8 @@ class Watch:
             of = dict(labels)
             self.tale.tell(f"verdict: {of['feature']} has drifted against {of['reference']} ({self.figures(**of)})",
                            *["verdict"] * (self.generation == 1))
+            if self.generation > 1:
+                self.since = dict(self.closed)
         for labels in sorted(self.drifted - now):
             of = dict(labels)
             self.tale.tell(f"verdict: {of['feature']} against {of['reference']} no longer")
@@ -247,7 +256,7 @@ class Watch:
                 self.closed.get(kind, 0) - self.since.get(kind, 0) >= least for kind, least in QUIET.items()):
             if "quiet" not in self.tale.seen:
                 self.tale.tell(f"generation {self.generation} has had {QUIET['item']} windows of items and {QUIET['user']} of users "
-                               "without drift", "quiet")
+                               "running without a verdict of drift", "quiet")
 
     def rates(self):
         rate = self.value("akin_hit_rate", generation=str(self.generation))
@@ -302,7 +311,7 @@ def draw(prometheus, began, png):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--deadline", type=float, default=170)
-    parser.add_argument("--window", type=int, default=1000)
+    parser.add_argument("--quick", action="store_true", help="smaller and shorter windows")
     parser.add_argument("--picture", type=pathlib.Path, help="draw the dashboard Model of it, as `make screenshots` does")
     parser.add_argument("build", nargs="?", default=os.environ.get("AKIN_BUILD", TESTS.parent / "build"))
     options = parser.parse_args()
@@ -314,7 +323,7 @@ def main():
     import stack
     tale, began = Tale(), time.time()
     with tempfile.TemporaryDirectory(prefix="akin-drift-demo-") as name:
-        stage = Stage(pathlib.Path(name), tale, options.window)
+        stage = Stage(pathlib.Path(name), tale, QUICK if options.quick else WINDOWS)
         try:
             stage.begin()
             customers, watch = Customers(stage.place.port, stage.live), Watch(stage, tale)

@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-LONGEST = {"csv": 4096, "keys": 4096, "model": 24576, "settings": 2048}
+LONGEST = {"csv": 4096, "feedback": 8192, "keys": 4096, "model": 24576, "settings": 2048}
 ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:allocator_may_return_null=0:handle_abort=1",
                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
 

@@ -70,10 +70,6 @@ class Place:
         assert done.status == status and done.err, (arguments, done)
         return done.err
 
-    def command_settings(self):
-        """What the settings are by the program itself."""
-        return subprocess.run([harness.SERVER, "-c", self.conf, "-T"], stdout=subprocess.PIPE, text=True).stdout
-
     def facts(self):
         return json.loads(self.good("status", "--json"))
 

@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -131,6 +132,44 @@ def test_for_the_next_start(shop):
     assert it.get("/predict/item/I01").status == 200 and counted(it)[0] == {"ok": 1}
 
 
+def test_it_says_what_the_backtests_found(shop):
+    it = shop()
+    lines, luck = ["CustomerID,StockCode,Quantity,InvoiceDate"], random.Random(3)
+    for day in range(200):
+        date = f"2025-{day // 28 + 1:02}-{day % 28 + 1:02} 08:00:00"
+        lines += [f"{luck.randrange(50)},I{luck.randrange(60)},1,{date}" for _ in range(8)]
+    (it.sales / "2026-01.csv").write_text("\n".join(lines[:1200]) + "\n")
+    before = [line for line in ends(it, "ok").splitlines() if line.startswith(("backtest:", "before:"))]
+    figures = [show(it.model)["backtest"]]
+    (it.sales / "2026-01.csv").write_text("\n".join(lines) + "\n")
+    after = [line for line in ends(it, "ok").splitlines() if line.startswith(("backtest:", "before:"))]
+    figures.append(show(it.model)["backtest"])
+    assert figures[0] != figures[1] and all(f["trials"] > 0 for f in figures)
+    words = [f"{100 * sum(f['hits_own'][:10] + f['hits_popular'][:10]) / f['trials']:.2f} % of {f['trials']} items bought anew were among 10 "
+             "recommended" for f in figures]
+    assert before == [f"backtest: {words[0]}"] and after == [f"backtest: {words[1]}", f"before:   {words[0]}"]
+    sell(it, "2026-01.csv", SALES)              # of one day
+    it.model.unlink()
+    assert "backtest: no backtest" in ends(it, "ok")
+
+
+def test_the_server_publishes_how_it_went(shop):
+    it = shop()
+    ends(it, "ok")
+    it.good("start")
+    it.configure(transactions=it.folder / "none")
+    ends(it, "build_failed")
+    last = counted(it)[1][0]
+
+    def published():
+        page = it.get("/metrics").body.decode()
+        return {name: float(value) for name, value in re.findall(r"^(akin_retrain_[a-z_]+(?:\{[^}]*\})?) (\S+)$", page, re.M)}
+
+    wanted = {f'akin_retrain_total{{result="{name}"}}': float(name in ("ok", "build_failed")) for name in RESULTS}
+    wanted.update({"akin_retrain_last_timestamp_seconds": float(last), "akin_retrain_last_successful": 0.0})
+    until(lambda: wanted.items() <= published().items(), "the server to have seen it", 2 * harness.PATIENCE)
+
+
 def test_options_of_the_build(shop):
     it = shop(retrain_options="--neighbours 3 --columns customer=CustomerID,item=StockCode")
     ends(it, "ok")
@@ -199,6 +238,18 @@ def test_the_gate_judges_and_what_it_refused_can_be_seen(shop):
     sell(it, "2026-01.csv", SALES + [("900", "I01")])
     ends(it, "ok")
     assert not (it.store / "refused").exists() and it.facts()["model_customers"] == 61
+
+
+def test_force_is_not_for_the_gate_of_the_server_either(shop):
+    """Who asks beforehand has other settings than the server was started with."""
+    it = shop()
+    ends(it, "ok")
+    it.good("start")
+    it.configure(gate="off")
+    sell(it, "2026-01.csv", [(f"other{c}", item) for c, item in SALES])
+    done = it.ctl("retrain", "--force")
+    assert done.status == RESULTS["deploy_failed"] and "lost_customers" in done.err, done
+    assert it.facts()["generation"] == 1 and it.litter() == []
 
 
 def test_a_server_that_does_not_take_it(shop, models):
@@ -395,22 +446,33 @@ def test_somebody_else_may_not(shop):
 
 
 def test_what_was_bought_after_a_recommendation_counts_too(shop):
-    """The folder of feedback_log: it may lack or be empty, and what is in it is learned from."""
+    """The folder of feedback_log, which the server fills: it may lack or be empty, and what is in it is learned from."""
     it = shop()
     folder = it.folder / "feed back"
-    if "feedback_log" in it.command_settings():
-        it.configure(feedback_log=folder)
-    else:
-        stand_in(it, "akin-server", f'{harness.SERVER} "$@" || exit\ncase $* in *-T*) echo "feedback_log = {folder}" ;; esac')
+    it.configure(feedback_log=folder)
     ends(it, "ok")
-    folder.mkdir()
+    assert sources(it.model) == ["2026-01.csv"] and "I39" not in bought(it, "0")
+    it.good("start")
+    folder.joinpath("2026-02-03.csv").touch()   # begun, and nothing in it yet
     ends(it, "ok")
     assert sources(it.model) == ["2026-01.csv"]
-    (folder / "2026-02-02.csv").write_bytes(harness.csv_bytes([("700", "I02")]))
-    (folder / "2026-02-01.csv").write_bytes(harness.csv_bytes([("700", "I01")]))
-    (folder / "2026-02-03.csv").touch()         # begun, and nothing in it yet
+    for user, item, event in (("0", "I39", "purchase"), ("0", "I38", "click")):
+        with harness.Client(it.port) as client:
+            body = json.dumps({"user": user, "item": item, "event": event})
+            client.connection.request("POST", "/feedback", body, {"Content-Type": "application/json"})
+            answer = client.connection.getresponse()
+            assert answer.status == 200 and json.loads(answer.read())["accepted"] == 1
     ends(it, "ok")
-    assert sources(it.model) == ["2026-01.csv", "2026-02-01.csv", "2026-02-02.csv"] and show(it.model)["customers"] == 61
+    logged = [path.name for path in folder.iterdir() if path.stat().st_size]
+    assert sources(it.model) == ["2026-01.csv", *logged] and len(logged) == 1
+    assert set(bought(it, "0")) == {item for customer, item in SALES if customer == "0"} | {"I39"}
+    it.configure(transactions=f"{it.sales} {folder}".replace("feed back", "feedback"), feedback_log=folder.rename(it.folder / "feedback"))
+    ends(it, "ok")
+    assert sources(it.model) == ["2026-01.csv", *logged]        # listed twice, read once
+
+
+def bought(it, customer):
+    return [item["id"] for item in json.loads(harness.prep("show", "--json", "--customer", customer, "-n", "1000", it.model).out)["items"]]
 
 
 def test_what_lacks(shop):

@@ -21,9 +21,10 @@ ACCEPTED = {"hit", "miss", "repeat", "not_shown", "old_generation", "gone", "unk
 
 
 def rows(folder):
-    """Of all files, in order: as dictionaries. Every file is whole lines of eight fields below the header."""
+    """Of all files, in order: as dictionaries. Every file is whole lines of eight fields below the header. (A hidden one is
+    what somebody was about to make.)"""
     found = []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(p for p in folder.iterdir() if not p.name.startswith(".")):
         text = path.read_bytes()
         assert path.suffix == ".csv" and text.endswith(b"\n") and b"\0" not in text, path
         header, *lines = csv.reader(text.decode().splitlines())

@@ -112,7 +112,6 @@ REQUESTS = (asked(*(f"{path}?{query}" for path in ("/predict/user/1", "/predict/
 
 # The first column of the table in docs/api.md: requests that show it, each of them.
 ON_PURPOSE = {
-    "`/feedback`": asked("/feedback"),
     "a parameter given twice": asked(*(f"/predict/{what}?{query}" for what in ("user/1", "item/A") for query in (
         "n=3&n=4", "n=x&n=4", "n=4&n=x", "n=4&n=", "n=4&%6E=4", "details=1&details=0", "details=x&details=1"))),
     "`%2F` in an id": asked("/predict/item/x%2Fy", "/predict/item/x%2fy?n=2", "/predict/user/a%2Fb",
@@ -136,7 +135,7 @@ SHOWN_BELOW = {"answers", "labels of `http_request_duration_seconds`", "buckets 
                "`_created` in the text format", "`recommendation_id`", "families that begin with `python_`"}
 # and those about the reference's own program, which is not what runs here, or about settings that it does not have.
 NOT_RUN = {"recommendations for a customer", "number of items", "`data`", "order of similar ones", "`n`", "`details`",
-           "metric label of a 405"}
+           "metric label of a 405", "`/feedback`"}
 
 
 # -- and compared -----------------------------------------------------------------------------------------------------

@@ -466,6 +466,7 @@ def test_workers_die(start, shop, tmp_path):
     t.join(harness.PATIENCE * 3)
     until(lambda: server.metric("akin_workers", state="serving") == 3, "all workers")
     until(lambda: server.metric("http_requests_inprogress") == 1, "all to be answered")
+    until(lambda: not list((tmp_path / "log").glob(".*")), "what the dead had begun to be removed")
     figures = tellers.judge(t, server.metrics(), tmp_path / "log")
     assert killed >= 2 and figures["acknowledged"] == count, (killed, figures)
     assert t.outcomes["hit"] > count / 10, t.outcomes

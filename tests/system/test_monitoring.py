@@ -178,23 +178,6 @@ def test_only_what_is_true_fires_in_calm(calm):
     assert set(calm.prometheus.alerts()) == {"AkinDataStale"}
 
 
-def test_what_is_read_is_exported_and_what_is_exported_is_read(calm):
-    text = calm.server.get("/metrics").body.decode()
-    families = dict(re.findall(r"(?m)^# TYPE (\S+) (\S+)$", text))
-    series = set(families) | {f + suffix for f, kind in families.items() if kind in ("histogram", "summary")
-                              for suffix in ("_sum", "_count", "_bucket")}
-    read = set()
-    for expr in ([expr for *_, expr in PANELS] + [expr for board in BOARDS for expr in annotations(board).values()] +
-                 [r["expr"] for kind in ("alert", "record") for rules in stack.rules(kind).values() for r in rules]):
-        read |= {name for name in promql.names(expr) if ":" not in name}
-    # Two are Prometheus's own; and without API keys there are no requests that have one.
-    assert read - {"up", "scrape_duration_seconds", "akin_api_key_requests_total"} <= series
-    unread = {f for f in families if not {f, f + "_sum", f + "_count", f + "_bucket"} & read}
-    assert unread == {"akin_model_data_timestamp_seconds",      # its age is read
-                      "akin_predictions_total", "akin_predicted_ids_total", "akin_prediction_top_score",
-                      "akin_prediction_own_results"}
-
-
 def test_questions_of_the_replaced_applications_kind_answer(calm):
     """Its dashboard, left as it was, finds every family and label it needs, with windows of minutes and no variables."""
     for expr in ("up", "process_cpu_seconds_total", 'process_resident_memory_bytes{job="reco-app"}',

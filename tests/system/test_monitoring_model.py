@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import time
 import urllib.parse
@@ -14,6 +15,7 @@ import pytest
 import harness
 import promql
 import stack
+from dashboard_lint import BOARDS
 from harness import until
 from watched import PANELS, SHIPPED_ONLY, annotations, can_be_drawn, panel, watch
 
@@ -150,6 +152,21 @@ def test_every_rule_and_alert_has_an_answer(shop):
     for alert, (rule,) in stack.rules("alert").items():
         found = shop.watched.prometheus.query(promql.counting(rule["expr"].replace("offset 1h", "")))
         assert found and all(math.isfinite(value) for _, value in found), alert
+
+
+def test_what_is_read_is_exported_and_what_is_exported_is_read(shop):
+    text = shop.server.get("/metrics").body.decode()
+    families = dict(re.findall(r"(?m)^# TYPE (\S+) (\S+)$", text))
+    series = set(families) | {f + suffix for f, kind in families.items() if kind in ("histogram", "summary")
+                              for suffix in ("_sum", "_count", "_bucket")}
+    read = set()
+    for expr in ([expr for *_, expr in PANELS] + [expr for board in BOARDS for expr in annotations(board).values()] +
+                 [r["expr"] for kind in ("alert", "record") for rules in stack.rules(kind).values() for r in rules]):
+        read |= {name for name in promql.names(expr) if ":" not in name}
+    # Two are Prometheus's own; and without API keys there are no requests that have one.
+    assert read - {"up", "scrape_duration_seconds", "akin_api_key_requests_total"} <= series
+    unread = {f for f in families if not {f, f + "_sum", f + "_count", f + "_bucket"} & read}
+    assert unread == {"akin_model_data_timestamp_seconds"}      # its age is read
 
 
 def test_only_what_is_true_fires(shop):

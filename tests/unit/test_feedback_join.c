@@ -73,7 +73,8 @@ static void assert_hit(struct feedback_event e, uint32_t place, enum source sour
 /* Customer 0 is answered i02, from its nearest, and i03, which is popular; item 2 is answered i00 and i01. */
 static void by_id(void **state)
 {
-	struct text user = show_of(AXIS_CUSTOMER, 0, 3, 9), one = show_of(AXIS_CUSTOMER, 0, 1, 9), item = show_of(AXIS_ITEM, 2, 5, 9);
+	struct text user = show_of(AXIS_CUSTOMER, 0, 3, 9), one = show_of(AXIS_CUSTOMER, 0, 1, 9);
+	struct text item = show_of(AXIS_ITEM, 2, 5, 9);
 	struct feedback_event e;
 
 	(void)state;

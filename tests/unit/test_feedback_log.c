@@ -1,4 +1,4 @@
-/* test_feedback_log.c - the log of events as a file: what rows look like, what is whole, what is synced, and what is said when
+/* test_feedback_log.c - the log of events as a file: what is whole, what is synced, and what is said when
  * it fails. fdatasync() is this file's own, the file size limit stands for a full disk. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -129,59 +129,6 @@ static int end(void **state)
 	return 0;
 }
 
-/* Rows */
-
-static struct text text(const char *s) { return (struct text){s, s ? strlen(s) : 0}; }
-
-static void rows_are_csv(void **state)
-{
-	static const struct {
-		struct feedback_event e;
-		const char *id, *item, *customer, *want;
-	} cases[] = {
-		{{.kind = EVENT_PURCHASE, .timed = true, .ms = 1795348800999}, "0123", "85123A", "12350",
-		 "purchase-0123,85123A,,1,2026-11-22 12:00:00,,12350,\n"},
-		{{.kind = EVENT_CLICK}, NULL, "a,b", "say \"hello\"", "click,\"a,b\",,0,1970-01-01 00:01:39,,\"say \"\"hello\"\"\",\n"},
-		{{.kind = EVENT_CART}, "a,\"", "\"", NULL, "cart-\"a,\"\"\",\"\"\"\",,0,1970-01-01 00:01:39,,,\n"},
-		{{.kind = EVENT_CART}, NULL, " x", "y ", "cart,\" x\",,0,1970-01-01 00:01:39,,\"y \",\n"},
-	};
-	struct feedback_rows r = {.count = 0};
-	char want[1024] = "";
-
-	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct feedback_event e = cases[i].e;
-
-		e.id = text(cases[i].id);
-		e.item = text(cases[i].item);
-		assert_true(feedback_rows_add(&r, &e, text(cases[i].customer), 99));
-		strcat(want, cases[i].want);
-		assert_int_equal(r.len, strlen(want));
-		assert_memory_equal(r.at, want, r.len);
-	}
-	assert_int_equal(r.count, 4);
-	free(r.at);
-}
-
-/* The longest there can be, all of quotes, in memory of just the size it has. */
-static void rows_grow(void **state)
-{
-	static char quotes[MODEL_MAX_ID];
-	struct feedback_rows r = {.count = 0};
-	struct text longest = {quotes, sizeof quotes};
-
-	(void)state;
-	memset(quotes, '"', sizeof quotes);
-	for (unsigned i = 0; i < 50; i++) {
-		struct feedback_event e = {.kind = EVENT_PURCHASE, .id = longest, .item = longest, .timed = true,
-					   .ms = INT64_C(253402300799000)};
-
-		assert_true(feedback_rows_add(&r, &e, longest, 0));
-	}
-	assert_int_equal(r.len, 50 * (3 * (2 * sizeof quotes + 2) + strlen("purchase-,,,1,9999-12-31 23:59:59,,,\n")));
-	free(r.at);
-}
-
 /* The file */
 
 static void rows_are_appended_and_synced(void **state)
@@ -227,6 +174,27 @@ static void what_is_torn_is_cut_off(void **state)
 	put_it(tail);
 	assert_true(append(ROW));
 	assert_string_equal(read_it(), HEAD ROW ROW);
+}
+
+/* What the dead had begun is removed, by whoever starts; what the living are at, and what is not ours, stays. */
+static void what_was_begun_is_swept(void **state)
+{
+	static const char *const name[] = {".new-999999999", ".new-", ".new-1x", ".other"};
+	char at[4][PATH_MAX], mine[PATH_MAX];
+
+	(void)state;
+	snprintf(mine, sizeof mine, "%s/.new-%d", folder, (int)getpid());
+	assert_int_equal(close(creat(mine, 0600)), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(at[i], sizeof at[i], "%s/%s", folder, name[i]);
+		assert_int_equal(close(creat(at[i], 0600)), 0);
+	}
+	feedback_log_close();
+	open_log(SYNC_ALWAYS);
+	assert_int_equal(access(at[0], F_OK), -1);
+	for (unsigned i = 1; i < 4; i++)
+		assert_int_equal(unlink(at[i]), 0);
+	assert_int_equal(unlink(mine), 0);
 }
 
 static void a_file_that_has_gone_is_made_again(void **state)
@@ -440,11 +408,10 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rows_are_csv),
-		cmocka_unit_test(rows_grow),
 #define WITH_LOG(f) cmocka_unit_test_setup_teardown(f, begin, end)
 		WITH_LOG(rows_are_appended_and_synced),
 		WITH_LOG(what_is_torn_is_cut_off),
+		WITH_LOG(what_was_begun_is_swept),
 		WITH_LOG(a_file_that_has_gone_is_made_again),
 		WITH_LOG(a_full_disk),
 		WITH_LOG(what_cannot_be_opened),

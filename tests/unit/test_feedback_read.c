@@ -176,8 +176,8 @@ static void shapes(void **state)
 		assert_int_equal(body.count, good[i].count);
 		feedback_read_free(&body);
 	}
-	assert_int_equal(read_text("{\"recommendation_id\":\"abc\",\"user\":\"\xc3\xa9\",\"item\":\"a\\\"b\",\"event\":\"purchase\","
-				   "\"time\":1.5}"), 0);
+	assert_int_equal(read_text("{\"recommendation_id\":\"abc\",\"user\":\"\xc3\xa9\",\"item\":\"a\\\"b\","
+				   "\"event\":\"purchase\",\"time\":1.5}"), 0);
 	id = body.event->id;
 	assert_int_equal(id.len, 3);
 	assert_memory_equal(id.at, "abc", 3);
