@@ -113,8 +113,8 @@ static bool compute_rows(struct build *b, struct fault *why)
 		struct axis other = interactions_axis(&b->interactions, axis_other((enum axis_kind)k));
 
 		progress_phase(&b->progress, phase[k]);
-		if (!similarity_build(&b->similarity[k], &own, &other, b->options.row_limit, b->options.threads, &progress,
-				      why))
+		if (!similarity_build(&b->similarity[k], &own, &other, b->options.row_limit, NULL, b->options.threads,
+				      &progress, why))
 			return false;
 	}
 	b->effort.similarities = clock_seconds() - begun;

@@ -20,6 +20,7 @@
 struct job {
 	const struct axis *own, *other;
 	uint32_t width;			/* places a row has */
+	const uint8_t *only;		/* [n] whose rows are wanted; NULL: all */
 	struct neighbour *rows;		/* [n * width] */
 	uint32_t *length;		/* [n] neighbours found */
 	const struct similarity_progress *progress;
@@ -51,6 +52,8 @@ static void *helper_run(void *of)
 		if (from >= n)
 			return NULL;
 		for (uint32_t i = from; i < to; i++) {
+			if (job->only && !job->only[i])
+				continue;
 			memset(h->co, 0, n * sizeof *h->co);
 			cooccur_row(job->own, job->other, i, h->co);
 			job->length[i] = (uint32_t)ranker_top(&h->ranker, h->co, i,
@@ -123,17 +126,17 @@ static void compact(struct similarity *s, const struct job *job)
 }
 
 bool similarity_build(struct similarity *s, const struct axis *own, const struct axis *other, uint32_t row_limit,
-		      unsigned threads, const struct similarity_progress *progress, struct fault *why)
+		      const uint8_t *only, unsigned threads, const struct similarity_progress *progress, struct fault *why)
 {
 	uint32_t n = own->n, width = row_limit < n - 1 ? row_limit : n - 1;
-	struct job job = {.own = own, .other = other, .width = width, .progress = progress};
+	struct job job = {.own = own, .other = other, .width = width, .only = only, .progress = progress};
 	size_t bytes;
 
 	*s = (struct similarity){0};
 	if (__builtin_mul_overflow((size_t)n * sizeof *job.rows, width, &bytes))
 		return fault_set(why, "rows of %u neighbours for %u entries do not fit any memory", width, n);
 	job.rows = malloc(bytes ? bytes : 1);
-	job.length = malloc(n * sizeof *job.length);
+	job.length = calloc(n, sizeof *job.length);
 	s->row_start = malloc(((size_t)n + 1) * sizeof *s->row_start);
 	if (!job.rows || !job.length || !s->row_start)
 		fault_set(why, "no memory for rows of %u neighbours for %u entries, %zu bytes", width, n, bytes);

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../metrics/monitored.h"
 #include "../metrics/slot.h"
 #include "../shm/packed.h"
 #include "queue.h"
@@ -187,6 +188,48 @@ static void tell_counted(struct listing *r, const struct counters *sum, uint64_t
 	tell_latency(r, sum);
 }
 
+/* What is watched */
+
+/* "item_rank:training item_mix:baseline": what has drifted, and from what. */
+static void tell_drifted(struct listing *r, const struct monitored *m)
+{
+	static const char *const reference[] = {
+#define X(symbol, label) [REFERENCE_##symbol] = label,
+		DRIFT_REFERENCES(X)
+#undef X
+	};
+	char text[FEATURE_COUNT * DRIFT_REFERENCE_COUNT * 32] = "";
+	size_t len = 0;
+
+	for (unsigned f = 0; f < FEATURE_COUNT; f++) {
+		for (unsigned k = 0; k < DRIFT_REFERENCE_COUNT; k++) {
+			if (m->drift[f][k].detected)
+				len += (size_t)snprintf(text + len, sizeof text - len, "%s%s:%s", len ? " " : "",
+							feature_name((enum feature)f), reference[k]);
+		}
+	}
+	listing_text(r, "drifted", text);
+}
+
+static void tell_watched(struct listing *r, const struct board *b)
+{
+	static const char *const concept[] = {
+#define X(symbol, label) [CONCEPT_##symbol] = label,
+		CONCEPT_STATES(X)
+#undef X
+	};
+	struct monitored m;
+	uint64_t closed = 0;
+
+	monitored_read(b, &m);		/* zeroed, when there is nothing yet */
+	for (unsigned i = 0; i < WINDOW_KIND_COUNT; i++)
+		closed += m.window[i].closed;
+	listing_number(r, "monitor", LOAD(b->head->monitor));
+	listing_count(r, "windows_closed", closed);
+	tell_drifted(r, &m);
+	listing_text(r, "concept_drift", concept[m.concept_state < CONCEPT_STATE_COUNT ? m.concept_state : CONCEPT_UNKNOWN]);
+}
+
 /* The workers */
 
 /* Resident bytes of a process, or -1. */
@@ -249,8 +292,10 @@ static void tell(struct listing *r, const struct running *server)
 	listing_count(r, "restarts", restarts);
 	listing_count(r, "unanswered", LOAD(b->head->unanswered));
 	listing_number(r, "waiting", queue_length(server->pid, b->head->where));
-	if (counts(b))
+	if (counts(b)) {
 		tell_counted(r, &sum, all);
+		tell_watched(r, b);
+	}
 	listing_workers(r, board_slots(b));
 	for (uint32_t i = 0; i < board_slots(b); i++)
 		tell_worker(r, server, i, answered[i]);

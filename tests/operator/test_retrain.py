@@ -240,6 +240,18 @@ def test_the_gate_judges_and_what_it_refused_can_be_seen(shop):
     assert not (it.store / "refused").exists() and it.facts()["model_customers"] == 61
 
 
+def test_force_is_not_for_the_gate_of_the_server_either(shop):
+    """Who asks beforehand has other settings than the server was started with."""
+    it = shop()
+    ends(it, "ok")
+    it.good("start")
+    it.configure(gate="off")
+    sell(it, "2026-01.csv", [(f"other{c}", item) for c, item in SALES])
+    done = it.ctl("retrain", "--force")
+    assert done.status == RESULTS["deploy_failed"] and "lost_customers" in done.err, done
+    assert it.facts()["generation"] == 1 and it.litter() == []
+
+
 def test_a_server_that_does_not_take_it(shop, models):
     """Spoiled behind the gate: when the server is looked at next."""
     it = shop()

@@ -231,11 +231,16 @@ def test_hit_rate(start, model, expected):
     assert of(page, "akin_hit_rate", generation="1") == hits / 100 and of(page, "akin_hit_rate", generation="2") is None
 
 
-def test_retrainings(start, small):
+def test_age_and_retrainings(start, small):
+    """What comes by itself: windows that are closed by their age, and what akinctl has written down."""
     model = small(ROWS)
-    server = start(model)
-    until(lambda: "akin_monitor_age_seconds" in server.metrics(), "the first look")
+    server = start(model, window_seconds=1)
+    until(lambda: closed(server, "item") >= 1 and closed(server, "user") >= 1 and closed(server, "feedback") >= 1, "one of each")
     page = told(server)
+    assert of(page, "akin_window_limit_seconds") == 1 and of(page, "akin_window_duration_seconds", kind="item") >= 1
+    assert of(page, "akin_window_requests", kind="user") == 0 and statistics(page, "user", "top_score") == {}
+    assert of(page, "akin_drift_insufficient", feature="user_history", reference="training") == 1 and drifted(page) == set()
+    assert of(page, "akin_drift_ks_distance", feature="user_history", reference="training") is None
     assert of(page, "akin_retrain_total", result="ok") == 0 and of(page, "akin_retrain_last_successful") is None
     folder = model.parent / "models"
     folder.mkdir()
@@ -247,16 +252,6 @@ def test_retrainings(start, small):
     assert of(page, "akin_retrain_total", result="refused") == 1 and of(page, "akin_retrain_total", result="busy") == 0
     assert of(page, "akin_retrain_last_timestamp_seconds") == 1322438400 and of(page, "akin_retrain_last_successful") == 0
     assert of(page, "akin_retrain_age_seconds") > 400e6
-
-
-def test_windows_by_age(start, small):
-    server = start(small(ROWS), window_seconds=1)
-    until(lambda: closed(server, "item") >= 2 and closed(server, "user") >= 2 and closed(server, "feedback") >= 2, "two of each")
-    page = told(server)
-    assert of(page, "akin_window_limit_seconds") == 1 and of(page, "akin_window_duration_seconds", kind="item") >= 1
-    assert of(page, "akin_window_requests", kind="user") == 0 and statistics(page, "user", "top_score") == {}
-    assert of(page, "akin_drift_insufficient", feature="user_history", reference="training") == 1 and drifted(page) == set()
-    assert of(page, "akin_drift_ks_distance", feature="user_history", reference="training") is None
 
 
 # -- the process --------------------------------------------------------------------------------------------------

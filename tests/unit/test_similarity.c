@@ -94,7 +94,7 @@ static void assert_shop(unsigned customers, unsigned items, size_t sales, const 
 		for (size_t r = 0; r < runs; r++) {
 			struct similarity s;
 
-			if (!similarity_build(&s, &own, &other, limit, threads[r], NULL, &why))
+			if (!similarity_build(&s, &own, &other, limit, NULL, threads[r], NULL, &why))
 				fail_msg("%s", why.text);
 			assert_rows(&own, k, &s, limit);
 			similarity_free(&s);
@@ -122,6 +122,38 @@ static void one_entry_has_no_neighbours(void **state)
 	assert_shop(1, 1, 3, threads, 2, 100);
 	assert_shop(1, 40, 200, threads, 2, 100);
 	assert_shop(9, 1, 100, threads, 2, 100);
+}
+
+/* Every third, with the rows that all have when all are wanted. */
+static void others_rows_stay_empty(void **state)
+{
+	struct transactions t;
+	struct interactions x;
+	struct similarity all, some;
+	struct fault why;
+	uint8_t only[SHOP_MAX];
+
+	(void)state;
+	shop_random(&shop, 350, 90, 6000, 11);
+	shop_open(&t, shop.sale, shop.sales, false);
+	assert_true(interactions_build(&x, &t, &why));
+	transactions_free(&t);
+	struct axis own = interactions_axis(&x, AXIS_CUSTOMER), other = interactions_axis(&x, AXIS_ITEM);
+
+	for (uint32_t i = 0; i < own.n; i++)
+		only[i] = i % 3 == 1;
+	assert_true(similarity_build(&all, &own, &other, 4, NULL, 2, NULL, &why));
+	assert_true(similarity_build(&some, &own, &other, 4, only, 2, NULL, &why));
+	assert_int_equal(some.row_start[0], 0);
+	for (uint32_t i = 0; i < own.n; i++) {
+		uint64_t n = only[i] ? all.row_start[i + 1] - all.row_start[i] : 0;
+
+		assert_int_equal(some.row_start[i + 1] - some.row_start[i], n);
+		assert_memory_equal(some.rows + some.row_start[i], all.rows + all.row_start[i], n * sizeof *all.rows);
+	}
+	similarity_free(&all);
+	similarity_free(&some);
+	interactions_free(&x);
 }
 
 struct seen {
@@ -152,7 +184,7 @@ static void progress_goes_up_to_the_end(void **state)
 	transactions_free(&t);
 	struct axis own = interactions_axis(&x, AXIS_CUSTOMER), other = interactions_axis(&x, AXIS_ITEM);
 
-	assert_true(similarity_build(&s, &own, &other, 10, 1, &progress, &why));
+	assert_true(similarity_build(&s, &own, &other, 10, NULL, 1, &progress, &why));
 	assert_true(seen.calls > 1);
 	assert_int_equal(seen.last, own.n);
 	assert_int_equal(seen.total, own.n);
@@ -165,6 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_are_the_best_of_the_matrix),
 		cmocka_unit_test(one_entry_has_no_neighbours),
+		cmocka_unit_test(others_rows_stay_empty),
 		cmocka_unit_test(progress_goes_up_to_the_end),
 	};
 

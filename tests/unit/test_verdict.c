@@ -287,7 +287,8 @@ static void unknown_ids_rise(void **state)
 	assert_near(d[REFERENCE_BASELINE].share, 0.075);
 	assert_true(isnan(d[REFERENCE_BASELINE].reference_share));
 	assert_int_equal(d[REFERENCE_BASELINE].insufficient, 1);
-	assert_int_equal(unknown(100000, 6900, 40, 0)[REFERENCE_PREVIOUS].streak, 0);	/* 0.049 more: significant, and too little */
+	/* 0.049 more: significant, and too little */
+	assert_int_equal(unknown(100000, 6900, 40, 0)[REFERENCE_PREVIOUS].streak, 0);
 	assert_true(d[REFERENCE_PREVIOUS].share_p_value < 1e-9);
 	assert_int_equal(unknown(30, 3, 40, 0)[REFERENCE_PREVIOUS].streak, 0);	/* 0.08 more, and may be chance */
 	assert_true(d[REFERENCE_PREVIOUS].share - d[REFERENCE_PREVIOUS].reference_share > 0.05);
