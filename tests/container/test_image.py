@@ -92,7 +92,7 @@ def test_size(container, capsys):
     base = size(pathlib.Path(buildah.buildah("mount", buildah.buildah("from", buildah.BASE))))
     with capsys.disabled():
         print(f"\nthe image: {image:.1f} MB, {base:.1f} MB of base, {image - base:.1f} MB of Akin, its model and libraries")
-    assert image - base < 20
+    assert image - base < 30            # 9 MB of it are libcurl and what that needs
 
 
 # -- what it does -------------------------------------------------------------------------------------------------

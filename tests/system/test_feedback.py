@@ -456,7 +456,7 @@ def test_workers_die(start, shop, tmp_path):
         who = {"recommendation_id": id} if i % 3 else {"user": name}
         return {**who, "item": items[i % len(items)] if i % 2 else f"i{i % 60:03}", "event": ("purchase", "click", "cart")[i % 7 % 3]}
 
-    count = 4000 if not harness.SANITIZED else 1500
+    count = 30000 if not harness.SANITIZED else 8000
     t = tellers.Tellers(server.port, event, 20)
     t.tell(count)
     killed = 0
