@@ -152,7 +152,7 @@ fuzz-targets: $(FUZZERS)
 
 bench: etc/packages/build.need etc/packages/bench.need
 	@$(MAKE) $(SUB) all model $(BUILD)/bench/constant
-	@$(PYTHON) tests/bench/bench.py $(BUILD)
+	@$(PYTHON) tests/bench/bench.py $(BUILD) $(PART)
 
 # A million events of feedback while workers are killed: docs/reliability.md.
 feedback: etc/packages/build.need etc/packages/test.need
@@ -209,7 +209,7 @@ help:
 	@echo 'make soak       everything at once for MINUTES=30: load, reloads, kills, hostile clients, and nothing left of it'
 	@echo 'make drift-demo a model of May, traffic of December: alert, retraining and all-clear, in three minutes'
 	@echo 'make tsan       system tests with a thread sanitizer; valgrind: system tests under it (PYTEST=)'
-	@echo 'make bench      the table of docs/performance.md, measured here'
+	@echo 'make bench      the table of docs/performance.md, measured here (PART=monitoring: what monitoring costs, alone)'
 	@echo 'make docs       renew generated tables; ui: fetch Swagger UI and ReDoc; screenshots: draw the dashboards'
 	@echo 'make lint       style, static analysis, man pages, scripts'
 	@echo 'make install    under PREFIX=$(PREFIX), SYSCONFDIR=$(SYSCONFDIR), MANDIR, DESTDIR; uninstall takes it away'

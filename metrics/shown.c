@@ -134,6 +134,14 @@ static uint32_t checksum(uint64_t number, uint64_t at, uint32_t generation, uint
 	return (uint32_t)(h >> 32);
 }
 
+void shown_soon(const struct shown *s, enum axis_kind kind, uint32_t asked)
+{
+	__builtin_prefetch(&s->entry[(LOAD(s->last) + 1) & (s->size - 1)], 1);
+	__builtin_prefetch(&s->last, 1);
+	if (kind == AXIS_CUSTOMER)
+		__builtin_prefetch((const uint8_t *)&s->entry[s->size] + (asked & (s->size - 1)) * sizeof s->last, 1);
+}
+
 void shown_add(const struct board *b, struct shown *s, const struct shown_what *w, char id[SHOWN_ID])
 {
 	uint64_t number = atomic_fetch_add_explicit(&s->last, 1, memory_order_relaxed) + 1;

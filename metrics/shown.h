@@ -55,6 +55,9 @@ struct shown_what {
 	int64_t at;			/* the same in seconds since 1970; filled by those who find */
 };
 
+/* Fetch the lines of the cache that shown_add() will write, a while before it. */
+void shown_soon(const struct shown *s, enum axis_kind kind, uint32_t asked);
+
 /* The worker's, by any of its threads: keep w, and write its name to id[SHOWN_ID]. One atomic addition and a few stores. The
  * slot is its own (b->own_index); its names are keyed by a number that the master has drawn, board_head.shown_key. */
 void shown_add(const struct board *b, struct shown *s, const struct shown_what *w, char id[SHOWN_ID]);

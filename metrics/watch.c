@@ -7,6 +7,8 @@
 
 #include <xxhash.h>
 
+#define SOON 8				/* results whose lines are fetched: the core has no more hands */
+
 /* A prediction's mean score can be a few 1e-16 more than 1. */
 static void add_score(_Atomic uint32_t bins[WATCH_SCORES], double score)
 {
@@ -74,6 +76,27 @@ static void tell_prometheus(struct predicted *p, const struct watch_answer *a)
 	counters_more(&p->own_ids, a->r->near);
 	counters_more(&p->score, (uint64_t)(a->top * 1e9 + 0.5));
 	counters_more(&p->top_score[score_bin(a->top)], 1);
+}
+
+static void soon(const void *at) { __builtin_prefetch(at, 1); }
+
+void watch_asked_soon(const struct watch *w, const struct counters *c, const struct model *m, enum axis_kind kind, uint32_t asked)
+{
+	const uint8_t *p = (const uint8_t *)&c->predictions[kind];
+
+	for (size_t i = 0; i < sizeof c->predictions[kind]; i += 64)
+		soon(p + i);
+	soon(&w->asked[kind][asked / watch_stride(m->axis[kind].n)]);
+}
+
+void watch_results_soon(const struct watch *w, const struct model *m, enum axis_kind kind, const struct recommendation *r,
+			const struct neighbour *out)
+{
+	uint32_t stride = watch_stride(m->axis[AXIS_ITEM].n);
+
+	soon(&w->own_results[kind][r->near < WATCH_RESULTS ? r->near : WATCH_RESULTS - 1]);
+	for (size_t i = 0; i < r->total && i < SOON; i++)
+		soon(&w->returned[out[i].id / stride]);
 }
 
 void watch_answered(struct watch *w, struct counters *c, const struct model *m, const struct watch_answer *a)

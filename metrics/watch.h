@@ -46,6 +46,12 @@ struct watch_answer {
 	double top, sum;		/* score of the first result, and of all together; 0 when there is none */
 };
 
+/* Fetch lines of the cache that watch_answered() will write, so that they come while the answer is still being made: once
+ * when it is known what was asked for, once when it is known what the results are. */
+void watch_asked_soon(const struct watch *w, const struct counters *c, const struct model *m, enum axis_kind kind, uint32_t asked);
+void watch_results_soon(const struct watch *w, const struct model *m, enum axis_kind kind, const struct recommendation *r,
+			const struct neighbour *out);
+
 /* The worker's, by any of its threads: an answer of model m was given; an id was asked for that the model does not know. */
 void watch_answered(struct watch *w, struct counters *c, const struct model *m, const struct watch_answer *a);
 void watch_stranger(struct watch *w, struct counters *c, enum axis_kind kind, struct text id);

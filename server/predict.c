@@ -106,6 +106,10 @@ void predict(struct serve_thread *t, const struct settings *s, const struct trac
 			watch_stranger(to->watch, to->counters, kind, id);
 		return;
 	}
+	if (to->counters)
+		watch_asked_soon(to->watch, to->counters, &p->model, kind, asked);
+	if (to->shown)
+		shown_soon(to->shown, kind, asked);
 	bool ok = serve_thread_room(t, q.n) &&
 		  (kind == AXIS_ITEM
 			   ? recommend_by_item(&r, p, asked, t->near, q.n, &t->scratch)
@@ -114,6 +118,8 @@ void predict(struct serve_thread *t, const struct settings *s, const struct trac
 		a->failed = true;
 		return;
 	}
+	if (to->counters)
+		watch_results_soon(to->watch, &p->model, kind, &r, t->near);
 	if (kind == AXIS_ITEM)
 		answer_bytes(a, LITERAL("{\"success\":true,\"type\":\"item_based\",\"total\":"));
 	else

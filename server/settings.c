@@ -84,7 +84,7 @@ static const struct row rows[] = {
 	W(metrics_status,	"grouped", "grouped|exact",	"status labels of http_requests_total: 4xx or 404"),
 	H(metrics_exclude,	"",				"handlers left out of the http_ families"),
 	N(window_requests,	"1000", 100, 1000000,		"predictions that close a window"),
-	N(window_seconds,	"3600", 1, 86400,		"age that closes a window"),
+	N(window_seconds,	"3600", 1, 2592000,		"age that closes a window"),
 	N(window_min,		"200", 30, 100000,		"predictions a window needs for a verdict on drift"),
 	N(baseline_windows,	"8", 1, 1000,			"windows after a reload that later ones are compared with"),
 	N(drift_effect_percent,	"10", 1, 100,			"least difference that is drift"),

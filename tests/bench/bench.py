@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Measure Akin against yardsticks on this machine and print one table.
 
-usage: bench.py BUILD
+usage: bench.py BUILD [monitoring]
 
 Whatever is compared is measured in turns within this run, so that a slow minute hits both sides; a figure is the
 median of its rounds, with the least and the most behind it, and a ratio is the median of the rounds' own ratios.
 BENCH_ROUNDS (7) and BENCH_SECONDS (1, of each load) change the length. The table is also left in BUILD/bench.md. When a row
-does not reach what its last column asks for, it is named at the end, and the exit status is 1.
+does not reach what its last column asks for, it is named at the end, and the exit status is 1. With `monitoring`, that part
+alone is measured, and nothing is left.
 """
 import http.client
 import json
@@ -27,6 +28,7 @@ import threading
 import time
 from urllib.parse import quote
 
+import monitoring
 import overload
 import paced
 import reach as reached
@@ -159,7 +161,7 @@ def wrk(port, paths, connections):
     found = json.loads(re.search(r"^JSON (.*)$", out, re.M)[1])
     if found["errors"]:
         print(f"wrk saw {found['errors']} errors", file=sys.stderr)
-    return found["requests"] / found["us"] * 1e6, found["p50"], found["p99"]
+    return found["requests"] / found["us"] * 1e6, found["p50"], found["p99"], found["requests"]
 
 
 def bench_load(build, port, folder, ids, table):
@@ -174,7 +176,7 @@ def bench_load(build, port, folder, ids, table):
         with socket.create_connection(("127.0.0.1", port)) as s:
             s.sendall(f"GET {fixed} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             message = b""
-            while b"\r\n\r\n" not in message or not message.endswith(body):
+            while b"\r\n\r\n" not in message or len(message.partition(b"\r\n\r\n")[2]) < len(body):
                 message += s.recv(65536)
         (folder / "message").write_bytes(message)
         other = free_port()
@@ -421,6 +423,14 @@ def bench_scrape(build, model, folder, table):
         stop(process)
 
 
+def bench_monitoring(build, model, folder, ids, table):
+    def begin(*more):
+        process, port, _ = start(build, model, folder, more=more)
+        return process, port
+
+    monitoring.bench_monitoring(begin, stop, family, wrk, ids, folder, ROUNDS, spread, table)
+
+
 def machine(build):
     cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     with open("/proc/meminfo") as f:
@@ -448,6 +458,9 @@ def main():
     print(*rows, sep="\n", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
+        if sys.argv[2:] == ["monitoring"]:
+            bench_monitoring(build, model, folder, ids_of_the_data(), table)
+            sys.exit("\n".join(missed) or 0)
         bench_prep(build, folder, table)
         bench_start(build, model, folder, table)
         bench_scrape(build, model, folder, table)
@@ -463,6 +476,7 @@ def main():
             paced.bench_reload_latency(process.pid, port, paths, ROUNDS, spread, table)
         finally:
             stop(process)
+        bench_monitoring(build, model, folder, ids, table)
         bench_kill(build, model, folder, ids, table)
         bench_stop(build, model, folder, ids, table)
         process, port, _ = start(build, model, folder, 0, 0)

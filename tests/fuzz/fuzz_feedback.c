@@ -60,8 +60,8 @@ static void check_event(const struct feedback_event *e, const json_t *j, int64_t
 	const json_t *id = json_object_get(j, "recommendation_id"), *user = json_object_get(j, "user");
 	const json_t *item = json_object_get(j, "item"), *event = json_object_get(j, "event"), *when = json_object_get(j, "time");
 	const char *word = json_string_value(event);
-	bool fine = json_is_object(j) && (absent(id) || is_id(id)) && (absent(user) || is_id(user)) && !(absent(id) && absent(user)) &&
-		    is_id(item) && word;
+	bool named = (absent(id) || is_id(id)) && (absent(user) || is_id(user)) && !(absent(id) && absent(user));
+	bool fine = json_is_object(j) && named && is_id(item) && word;
 	bool known = word && strlen(word) == json_string_length(event) &&
 		     (!strcmp(word, "click") || !strcmp(word, "cart") || !strcmp(word, "purchase"));
 	bool timely = absent(when) || json_is_string(when) || (json_is_number(when) && json_number_value(when) >= 0);

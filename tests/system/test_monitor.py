@@ -231,11 +231,16 @@ def test_hit_rate(start, model, expected):
     assert of(page, "akin_hit_rate", generation="1") == hits / 100 and of(page, "akin_hit_rate", generation="2") is None
 
 
-def test_retrainings(start, small):
+def test_age_and_retrainings(start, small):
+    """What comes by itself: windows that are closed by their age, and what akinctl has written down."""
     model = small(ROWS)
-    server = start(model)
-    until(lambda: "akin_monitor_age_seconds" in server.metrics(), "the first look")
+    server = start(model, window_seconds=1)
+    until(lambda: closed(server, "item") >= 1 and closed(server, "user") >= 1 and closed(server, "feedback") >= 1, "one of each")
     page = told(server)
+    assert of(page, "akin_window_limit_seconds") == 1 and of(page, "akin_window_duration_seconds", kind="item") >= 1
+    assert of(page, "akin_window_requests", kind="user") == 0 and statistics(page, "user", "top_score") == {}
+    assert of(page, "akin_drift_insufficient", feature="user_history", reference="training") == 1 and drifted(page) == set()
+    assert of(page, "akin_drift_ks_distance", feature="user_history", reference="training") is None
     assert of(page, "akin_retrain_total", result="ok") == 0 and of(page, "akin_retrain_last_successful") is None
     folder = model.parent / "models"
     folder.mkdir()
@@ -249,16 +254,6 @@ def test_retrainings(start, small):
     assert of(page, "akin_retrain_age_seconds") > 400e6
 
 
-def test_windows_by_age(start, small):
-    server = start(small(ROWS), window_seconds=1)
-    until(lambda: closed(server, "item") >= 2 and closed(server, "user") >= 2 and closed(server, "feedback") >= 2, "two of each")
-    page = told(server)
-    assert of(page, "akin_window_limit_seconds") == 1 and of(page, "akin_window_duration_seconds", kind="item") >= 1
-    assert of(page, "akin_window_requests", kind="user") == 0 and statistics(page, "user", "top_score") == {}
-    assert of(page, "akin_drift_insufficient", feature="user_history", reference="training") == 1 and drifted(page) == set()
-    assert of(page, "akin_drift_ks_distance", feature="user_history", reference="training") is None
-
-
 # -- the process --------------------------------------------------------------------------------------------------
 
 def test_it_is_harmless(start, small):
@@ -266,9 +261,10 @@ def test_it_is_harmless(start, small):
     server = start(small(ROWS), stop_timeout_ms=60000)
     for wait in (100, 200, 400):
         until(server.monitor, "a monitor")
+        cpu = server.metric("process_cpu_seconds_total")
         os.kill(server.monitor(), signal.SIGKILL)
         until(lambda: f"replaced in {wait} ms, and clients are served as before" in server.logged(), f"a pause of {wait} ms")
-        assert fine(server)
+        assert fine(server) and server.metric("process_cpu_seconds_total") >= cpu
     until(server.monitor, "a monitor")
     assert server.metric("akin_monitor_restarts_total") == 3 and server.metric("akin_worker_restarts_total") == 0
     hung = server.monitor()
@@ -279,9 +275,14 @@ def test_it_is_harmless(start, small):
     assert "workers had to be killed" not in server.logged()
 
 
-def test_it_goes_with_its_master(start, small):
-    server = start(small(ROWS))
-    monitor = until(server.monitor, "the monitor")
+def test_it_hangs_and_it_goes_with_its_master(start, small):
+    server = start(small(ROWS), worker_hung_ms=1000)
+    until(lambda: "akin_monitor_age_seconds" in server.metrics(), "the monitor to look")
+    hung = server.monitor()
+    os.kill(hung, signal.SIGSTOP)
+    monitor = until(lambda: server.monitor() not in (None, hung) and server.monitor(), "another one")
+    assert f"the monitor (pid {hung}) has given no sign of life for" in server.logged()
+    assert server.metric("akin_monitor_restarts_total") == 1 and server.metric("akin_worker_restarts_total") == 0
     server.send(signal.SIGKILL)
     until(lambda: not alive(monitor), "its end")
     server.kill()
