@@ -121,7 +121,7 @@ def statistics():
         row("Statistics of the last closed window"),
         merged_table("Statistics", "What a window's values come to, by kind of request; of several instances, their mean.",
                      {name: f'avg by (kind, value) (akin_prediction_statistic{{@, statistic="{name}"}})' for name in columns},
-                     {"kind": "Kind", "value": "Value"}, (24, 8)),
+                     {"kind": "Kind", "value": "Value"}, (24, 10)),
         spread("Top scores", "Score of the first own result of each answer; answers without one are left out.", "top_score", "none"),
         spread("Mean scores", "Mean score of the results of each answer, fill included.", "mean_score", "none"),
         spread("Numbers of own results", "Results of each answer that are no fill.", "own_results"),

@@ -133,7 +133,7 @@ static bool not_json(const json_error_t *error, int *status, struct fault *why)
 	const char *near = strstr(error->text, " near ");
 	char text[JSON_ERROR_TEXT_LENGTH + 32];
 
-	*status = json_error_code(error) == json_error_out_of_memory ? 500 : 400;
+	*status = 400;
 	fault_quote(text, sizeof text, error->text, near ? (size_t)(near - error->text) : strlen(error->text));
 	return fault_set(why, "the body is not JSON that can be read: line %d, column %d: %s", error->line, error->column, text);
 }
@@ -154,7 +154,7 @@ static bool take_events(struct feedback_body *b, const struct feedback_limits *l
 	size_t count;
 
 	*status = 400;
-	if (!find_events(b->json, &array, &count))
+	if (!find_events(b->json.value, &array, &count))
 		return fault_set(why, "events: must be an array");
 	*status = 413;
 	if (count > l->events)
@@ -165,7 +165,7 @@ static bool take_events(struct feedback_body *b, const struct feedback_limits *l
 		return fault_set(why, "Internal Server Error");
 	b->count = (uint32_t)count;
 	for (uint32_t i = 0; i < b->count; i++)
-		read_event(&b->event[i], array ? json_array_get(array, i) : b->json, l);
+		read_event(&b->event[i], array ? json_array_get(array, i) : b->json.value, l);
 	return true;
 }
 
@@ -176,9 +176,10 @@ bool feedback_read(struct feedback_body *b, struct text body, const struct feedb
 	*b = (struct feedback_body){.count = 0};
 	if (!check_shape(body, l, status, why))
 		return false;
-	b->json = json_loadb(body.at, body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-	if (!b->json)
-		return not_json(&error, status, why);
+	if (!feedback_json_load(&b->json, body, &error)) {
+		*status = 500;
+		return b->json.short_of_memory ? fault_set(why, "Internal Server Error") : not_json(&error, status, why);
+	}
 	if (take_events(b, l, status, why))
 		return true;
 	feedback_read_free(b);
@@ -188,6 +189,6 @@ bool feedback_read(struct feedback_body *b, struct text body, const struct feedb
 void feedback_read_free(struct feedback_body *b)
 {
 	free(b->event);
-	json_decref(b->json);
+	feedback_json_free(&b->json);
 	*b = (struct feedback_body){.count = 0};
 }

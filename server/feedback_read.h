@@ -5,8 +5,7 @@
 #ifndef AKIN_FEEDBACK_READ_H
 #define AKIN_FEEDBACK_READ_H
 
-#include <jansson.h>
-
+#include "feedback_json.h"
 #include "../metrics/counters.h"
 #include "../shm/model.h"
 #include "../shm/recommend.h"
@@ -35,7 +34,7 @@ struct feedback_event {
 struct feedback_body {
 	struct feedback_event *event;
 	uint32_t count;
-	json_t *json;
+	struct feedback_json json;
 };
 
 struct feedback_limits {

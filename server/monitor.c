@@ -23,7 +23,7 @@
 
 #define FIRST_DELAY_MS 100
 #define EARLY_MS       10000	/* a life that ends sooner was too short */
-#define START_MS       20000	/* more silence than others may keep, for a large model to be looked through */
+#define START_MS       20000	/* more silence at the beginning, while a large model is looked through */
 #define LOOK_MS	       1
 #define FAREWELL_MS    1000	/* the longest wait for a killed one to be gone: longer only in a system call that hangs */
 
@@ -58,6 +58,7 @@ static void fork_monitor(struct monitor *m)
 	m->pid = pid;
 	m->born = clock_ms();
 	m->silent_ms = 0;
+	m->fresh = true;
 	atomic_store(&m->board->head->monitor, pid);
 }
 
@@ -68,13 +69,15 @@ static void look_at(struct monitor *m, uint32_t passed)
 	if (beats != m->beats) {
 		m->beats = beats;
 		m->silent_ms = 0;
+		m->fresh = false;
 		return;
 	}
 	m->silent_ms += passed;
-	if (m->silent_ms < m->settings->worker_hung_ms + START_MS)
+	if (m->silent_ms < m->settings->worker_hung_ms + (m->fresh ? START_MS : 0))
 		return;
+	log_line(LOG_WARN, "the monitor (pid %d) has given no sign of life for %u.%u s and is killed", (int)m->pid,
+		 m->silent_ms / 1000, m->silent_ms / 100 % 10);
 	m->silent_ms = 0;
-	log_line(LOG_WARN, "the monitor (pid %d) has given no sign of life for too long and is killed", (int)m->pid);
 	kill(m->pid, SIGKILL);
 }
 

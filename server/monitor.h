@@ -16,6 +16,7 @@ struct monitor {
 	uint64_t beats;			/* its signs of life when last looked at, */
 	uint32_t silent_ms;		/* how long there has been no other, */
 	int64_t looked;			/* ms; when that was */
+	bool fresh;			/* it has given no sign of life yet */
 	bool stopping;			/* it is not replaced */
 };
 

@@ -11,6 +11,7 @@
 #include "assets.h"
 #include "clock.h"
 #include "feedback.h"
+#include "feedback_json.h"
 #include "openapi.h"
 #include "pages.h"
 #include "pin.h"
@@ -51,6 +52,7 @@ void serve_open(const struct settings *s, struct board *b)
 	traces.counters = counters;
 	traces.watch = slot_watch(board_own_counters(b));
 	traces.shown = b->head->shown_ring > 0 ? slot_shown(board_own_counters(b)) : NULL;
+	feedback_json_open();
 	open_exposition();
 	access_open(s, b, counters);
 }

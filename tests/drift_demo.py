@@ -301,9 +301,10 @@ class Watch:
 
 
 def draw(prometheus, began, png):
+    """As far as the panels of drift: the whole is long."""
     from render import page
     board = json.loads((TESTS.parent / "grafana/dashboards/akin-model.json").read_text())
-    text, height = page.page(prometheus, board, began, time.time(), 1, "5s")
+    text, height = page.page(prometheus, board, began, time.time(), 1, "5s", rows=43)
     page.shoot(text, height, png)
     subprocess.run(["pngquant", "--force", "--strip", "--output", png, "256", png], check=True)
 

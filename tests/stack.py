@@ -188,7 +188,7 @@ def fill(expr, window="1m", job=".+", instance=".+"):
 
 def promtool(*arguments, **more):
     done = subprocess.run(["promtool", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=60, **more)
+                          timeout=300, **more)
     return done.returncode, done.stdout
 
 

@@ -203,6 +203,17 @@ class Kept:
         self.sent += 1
         return came, first, harness.Answer(response, response.read())
 
+    def tell(self, events):
+        """POST /feedback, of these."""
+        body = json.dumps(events)
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=harness.PATIENCE) as s:
+            s.sendall(f"POST /feedback HTTP/1.1\r\nHost: akin\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            data = b"".join(iter(lambda: s.recv(65536), b""))
+        self.sent += 1
+        response = http.client.HTTPResponse(Said(data), method="POST")
+        response.begin()
+        return harness.Answer(response, response.read())
+
     def count(self):
         """What was sent since the last time is what was counted; nothing is in hand."""
         answer = self.ask("/metrics")
@@ -382,3 +393,33 @@ def test_requests(tmp_path, small, on, packed):
                     break
             most = max(most, n)
         assert most > 2
+
+
+@BOTH
+def test_feedback(tmp_path, models, on):
+    """A 500 of which nothing is counted or logged, or the right answer; and each event at last once in both."""
+    log = tmp_path / "log"
+    with Kept(tmp_path, models[0], feedback_log=log) as kept:
+        told = 0
+        for n in itertools.count(1):
+            kept.fresh_worker()
+            asked = kept.ask("/predict/user/c1?n=9").json
+            id, items = asked["recommendation_id"], asked["data"]["c1"]
+            events = [{"recommendation_id": id, "item": item, "event": "click", "time": f"2026-01-01T00:00:{i:02}Z"}
+                      for i, item in enumerate(items)] + [{"user": "c2", "item": "x" * 600, "event": "cart", "time": 1000 + n}]
+            kept.failing.arm(kept.slot.serving(), n, on)
+            answer = kept.tell(events)
+            came, where = kept.failing.failed > 0, f"{n} at {kept.failing.where}"
+            kept.failing.disarm()
+            if answer.status == 500:
+                assert came and answer.json == {"detail": "Internal Server Error"}, where
+                answer = kept.tell(events)
+            assert answer.status == 200, (where, answer.body)
+            assert [r["outcome"] for r in answer.json["results"]] == ["hit"] * len(items) + ["unknown_item"], where
+            told += len(events)
+            assert len([p.read_text() for p in log.iterdir()][0].splitlines()) == told + 1, where
+            if not came:
+                break
+        assert n > 20
+        m = kept.count()
+        assert m["akin_feedback_logged_total"] == told == sum(v for k, v in m.items() if k.startswith("akin_feedback_events"))

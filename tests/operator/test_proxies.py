@@ -235,6 +235,8 @@ def test_answers_pass_through(proxy, akin):
             for field in ("akin-generation", "content-type", "content-security-policy", "etag"):
                 assert through.headers.get(field) == direct.headers.get(field), (path, field)
             assert through.headers["strict-transport-security"] == "max-age=63072000"
+    for headers, status in (({}, 401), ({"X_API_Key": KEY}, 400)):      # its body is none, which Akin itself says
+        assert proxy.ask("/feedback", "POST", Content_Length="0", **headers).status == status
     refused = proxy.ask(ITEM)
     assert refused.status == 401 and refused.headers["www-authenticate"].startswith("Bearer")
 

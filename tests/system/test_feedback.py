@@ -191,7 +191,7 @@ def test_the_same_event_counts_once(server, shop):
     (b'{"events":{}}', 400, "array"), (b"[" * 9 + b"]" * 9, 400, "deeper than 8"), (b"[" * 60000, 400, "deeper than 8"),
     (b'{"a":' * 9 + b"1" + b"}" * 9, 400, "deeper"), (b"[" + b"{}," * 50 + b"{}]", 413, "at most 50 events"),
     (b"[" + b"0," * 30000 + b"0]", 413, "too many values"), (b" " * 65537, 413, "max_body_bytes"),
-])
+], ids=lambda value: repr(value)[:24] if isinstance(value, bytes) else None)
 def test_bodies_that_are_refused(server, body, status, words):
     before = feedback_samples(server)
     with server.client() as client:

@@ -261,9 +261,10 @@ def test_it_is_harmless(start, small):
     server = start(small(ROWS), stop_timeout_ms=60000)
     for wait in (100, 200, 400):
         until(server.monitor, "a monitor")
+        cpu = server.metric("process_cpu_seconds_total")
         os.kill(server.monitor(), signal.SIGKILL)
         until(lambda: f"replaced in {wait} ms, and clients are served as before" in server.logged(), f"a pause of {wait} ms")
-        assert fine(server)
+        assert fine(server) and server.metric("process_cpu_seconds_total") >= cpu
     until(server.monitor, "a monitor")
     assert server.metric("akin_monitor_restarts_total") == 3 and server.metric("akin_worker_restarts_total") == 0
     hung = server.monitor()
@@ -274,9 +275,14 @@ def test_it_is_harmless(start, small):
     assert "workers had to be killed" not in server.logged()
 
 
-def test_it_goes_with_its_master(start, small):
-    server = start(small(ROWS))
-    monitor = until(server.monitor, "the monitor")
+def test_it_hangs_and_it_goes_with_its_master(start, small):
+    server = start(small(ROWS), worker_hung_ms=1000)
+    until(lambda: "akin_monitor_age_seconds" in server.metrics(), "the monitor to look")
+    hung = server.monitor()
+    os.kill(hung, signal.SIGSTOP)
+    monitor = until(lambda: server.monitor() not in (None, hung) and server.monitor(), "another one")
+    assert f"the monitor (pid {hung}) has given no sign of life for" in server.logged()
+    assert server.metric("akin_monitor_restarts_total") == 1 and server.metric("akin_worker_restarts_total") == 0
     server.send(signal.SIGKILL)
     until(lambda: not alive(monitor), "its end")
     server.kill()

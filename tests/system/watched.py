@@ -57,10 +57,18 @@ class Watched:
         self.server.kill()
 
     def all(self, expr):
-        return self.prometheus.query(stack.fill(expr))
+        """A scrape that took too long leaves nothing to answer with until the next one."""
+        found = self.prometheus.query(stack.fill(expr))
+        if not found and not self.prometheus.up() and self.server.process.poll() is None:
+            until(self.prometheus.up, "a scrape that is in time")
+            found = self.prometheus.query(stack.fill(expr))
+        return found
 
     def value(self, expr):
-        return self.prometheus.value(stack.fill(expr))
+        """The one number that expr gives, or None."""
+        found = self.all(expr)
+        assert len(found) < 2, found
+        return found[0][1] if found else None
 
     def by(self, expr, *labels):
         """{labels' values: value}"""
