@@ -1,4 +1,4 @@
-"""Clients that tell what customers did, while workers die; and what must be true of what was acknowledged.
+"""Clients that tell what customers did, one at a time or many while workers die; and what must be true of what was acknowledged.
 
 Each event has a second of its own, in the past, so that its row in the log is known by its time. An event is acknowledged when
 an answer has come that accepts it, or calls it a duplicate of one that was accepted. A body whose answer did not come is sent
@@ -15,9 +15,48 @@ import socket
 import threading
 import time
 
+import harness
+
 BEGAN = 1_500_000_000           # seconds since 1970 of event 0
 COLUMNS = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
 ACCEPTED = {"hit", "miss", "repeat", "not_shown", "old_generation", "gone", "unknown_user", "unknown_item"}
+
+
+def tell(server, body, client=None, **headers):
+    body = body if isinstance(body, (bytes, str)) else json.dumps(body)
+    connection = client.connection if client else http.client.HTTPConnection("127.0.0.1", server.port, timeout=harness.PATIENCE)
+    try:
+        connection.request("POST", "/feedback", body, {k.replace("_", "-"): v for k, v in headers.items()})
+        response = connection.getresponse()
+        return harness.Answer(response, response.read())
+    finally:
+        if not client:
+            connection.close()
+
+
+def outcomes(server, *events):
+    """Of these, in one body."""
+    answer = tell(server, events)
+    assert answer.status == 200, answer.body
+    found = [r["outcome"] for r in answer.json["results"]]
+    assert len(found) == len(events) and answer.json["accepted"] == sum(o in ACCEPTED for o in found)
+    assert answer.json["rejected"] == len(found) - answer.json["accepted"]
+    return found
+
+
+def feedback_samples(server):
+    return {k: int(v) for k, v in server.metrics().items() if k.startswith("akin_feedback_")}
+
+
+def grown(server, before):
+    """{sample: by how much}, of those that have."""
+    return {k: v - before[k] for k, v in feedback_samples(server).items() if v != before[k]}
+
+
+def ask(server, path):
+    answer = server.get(path)
+    assert answer.status == 200
+    return answer.json["recommendation_id"], next(iter(answer.json["data"].values()))
 
 
 def rows(folder):

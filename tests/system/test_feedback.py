@@ -1,9 +1,7 @@
 """POST /feedback on a running server: what is joined and counted, what is refused and how, the log that the next model is built
 from, and what a full disk, midnight and the death of workers leave of it."""
 import collections
-import contextlib
 import datetime
-import http.client
 import json
 import os
 import random
@@ -21,7 +19,7 @@ import faults
 import harness
 import tellers
 from harness import csv_bytes, free_port, prep, until
-from tellers import COLUMNS, rows
+from tellers import COLUMNS, ask, feedback_samples, grown, outcomes, rows, tell
 
 ACCEPTED = tellers.ACCEPTED
 NEVER = "000000000000000000000000"              # a recommendation_id that nobody gave
@@ -41,43 +39,6 @@ def server(shop, tmp_path_factory):
         assert server.stop() == 0 and server.segments() == [], server.logged()
     finally:
         server.kill()
-
-
-def tell(server, body, client=None, **headers):
-    body = body if isinstance(body, (bytes, str)) else json.dumps(body)
-    connection = client.connection if client else http.client.HTTPConnection("127.0.0.1", server.port, timeout=harness.PATIENCE)
-    try:
-        connection.request("POST", "/feedback", body, {k.replace("_", "-"): v for k, v in headers.items()})
-        response = connection.getresponse()
-        return harness.Answer(response, response.read())
-    finally:
-        if not client:
-            connection.close()
-
-
-def outcomes(server, *events):
-    """Of these, in one body."""
-    answer = tell(server, events)
-    assert answer.status == 200, answer.body
-    found = [r["outcome"] for r in answer.json["results"]]
-    assert len(found) == len(events) and answer.json["accepted"] == sum(o in ACCEPTED for o in found)
-    assert answer.json["rejected"] == len(found) - answer.json["accepted"]
-    return found
-
-
-def feedback_samples(server):
-    return {k: int(v) for k, v in server.metrics().items() if k.startswith("akin_feedback_")}
-
-
-def grown(server, before):
-    """{sample: by how much}, of those that have."""
-    return {k: v - before[k] for k, v in feedback_samples(server).items() if v != before[k]}
-
-
-def ask(server, path):
-    answer = server.get(path)
-    assert answer.status == 200
-    return answer.json["recommendation_id"], next(iter(answer.json["data"].values()))
 
 
 def place(rank):
