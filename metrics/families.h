@@ -263,7 +263,7 @@
 	X(hit_rate_trials, GAUGE, COMPUTED, "", "akin_hit_rate_trials", "generation", \
 	  "Purchases after recommendations that this rate is of.") \
 	X(hit_rate_baseline, GAUGE, COMPUTED, "", "akin_hit_rate_baseline", "", \
-	  "The rate that the model's backtest promises for answers of default_n items.") \
+	  "The rate that the model's backtest promises for answers of default_n items; absent with fewer than 30 hits in it.") \
 	X(concept_drift_state, GAUGE, COMPUTED, "", "akin_concept_drift_state", "state", \
 	  "1 for the state of the detector that watches purchases after recommendations, else 0.") \
 	X(concept_drift_statistic, GAUGE, COMPUTED, "", "akin_concept_drift_statistic", "", \

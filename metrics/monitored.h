@@ -106,7 +106,7 @@ struct monitored {
 	struct monitored_window window[WINDOW_KIND_COUNT];
 	struct monitored_drift drift[FEATURE_COUNT][DRIFT_REFERENCE_COUNT];
 	struct monitored_rate rate[2];	/* of this generation and of the one before */
-	double hit_baseline;		/* what the backtest promises for default_n; NaN: no backtest */
+	double hit_baseline;		/* what the backtest promises for default_n; NaN: nothing to rely on */
 	uint32_t concept_state;		/* enum concept_state */
 	double concept_statistic, concept_threshold;
 	struct monitored_retrain retrain;

@@ -7,6 +7,8 @@
 #include "profile.h"
 #include "window.h"
 
+#define RATES_LEAST_HITS 30		/* of a backtest, below which it promises nothing */
+
 /* Plain numbers, which a successor goes on with. */
 struct rates {
 	uint64_t used_trials[SUMS_TRIALS], used_hits[SUMS_TRIALS]; /* the cells as they were when last looked at */

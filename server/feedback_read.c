@@ -105,7 +105,7 @@ static bool read_time(struct feedback_event *e, const json_t *from, const struct
 	if (!fine)
 		return refuse(e, OUTCOME_MALFORMED, "time: must be ISO 8601 or seconds since 1970");
 	if (e->ms > l->latest_ms)
-		return refuse(e, OUTCOME_FUTURE, "time: must not be in the future");
+		return refuse(e, OUTCOME_FUTURE, "time: must not be further in the future than feedback_future_s");
 	e->timed = true;
 	return true;
 }

@@ -263,7 +263,7 @@ static void hit_rates(void **state)
 	const struct monitored *f = &w.kept.found;
 
 	(void)state;
-	assert_true(fabs(f->hit_baseline - 8 / 40.0) < 1e-12);	/* of two places: 4 + 1 and 2 + 1 of 40 */
+	assert_true(fabs(f->hit_baseline - 80 / 400.0) < 1e-12);	/* of two places: 40 + 10 and 20 + 10 of 400 */
 	trials(1, 60, 12);
 	assert_int_equal(watching_look(&w, &sums, SECOND, 1), 0);
 	trials(1, 45, 3);
@@ -415,7 +415,7 @@ int main(void)
 	};
 
 	small_random(&table, ENTITIES, ENTITIES, 30, 7);
-	table.backtest = (struct backtest){.customers = 10, .trials = 40, .hits_own = {4, 2, 30}, .hits_popular = {1, 1, 30},
+	table.backtest = (struct backtest){.customers = 10, .trials = 400, .hits_own = {40, 20, 150}, .hits_popular = {10, 10, 20},
 					   .visits = 20, .lines = 50, .seen_users = 20, .seen_items = 30};
 	memory = small_packed(&table, 1, 1, &shop);
 	if (!memory)
