@@ -14,13 +14,13 @@ static void tell_concept(const struct rates *a, struct monitored *f)
 	f->concept_threshold = a->concept.lambda;
 }
 
-void rates_begin(struct rates *a, struct monitored *f, const struct profile *k, const struct window_rules *r)
+void rates_begin(struct rates *a, struct monitored *f, const struct profile *p, const struct window_rules *r)
 {
-	const struct backtest *b = &k->backtest;
+	const struct backtest *b = &p->backtest;
 
-	f->hit_baseline = b->trials ? (double)profile_backtest_hits(k, r->default_n) / (double)b->trials : NAN;
+	f->hit_baseline = b->trials ? (double)profile_backtest_hits(p, r->default_n) / (double)b->trials : NAN;
 	f->rate[1] = f->rate[0];
-	f->rate[0] = (struct monitored_rate){.generation = k->generation};
+	f->rate[0] = (struct monitored_rate){.generation = p->generation};
 	a->trials = a->hits = 0;
 	concept_begin(&a->concept, f->hit_baseline, r->hit_drop_percent / 100.0, r->hit_lambda);
 	tell_concept(a, f);
