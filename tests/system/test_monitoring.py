@@ -23,6 +23,8 @@ from dashboard_lint import BOARDS
 from harness import until
 from watched import PANELS, SHIPPED_ONLY, annotations, can_be_drawn, panel, watch
 
+pytestmark = SHIPPED_ONLY
+
 ASKED = [   # path, method, handler, status, how many
     ("/predict/item/85123A", "GET", "/predict/item/{item_id}", 200, 120),
     ("/predict/item/85123A?n=50&details=true", "GET", "/predict/item/{item_id}", 200, 30),
@@ -193,7 +195,6 @@ def test_questions_of_the_replaced_applications_kind_answer(calm):
     assert about(errors[1], sum(n for key, n in calm.counted.items() if key[2] != "2xx"))
 
 
-@SHIPPED_ONLY
 @pytest.mark.parametrize("board", sorted(set(BOARDS) - {"akin-model"}))
 def test_a_picture_can_be_drawn(calm, board, tmp_path):
     """As `make screenshots` does it: every panel has something in it, and Chromium makes an image of the page's size."""
@@ -339,7 +340,6 @@ def webhook():
     hook.close()
 
 
-@SHIPPED_ONLY
 def test_down_and_gone_reach_the_webhook(model, tmp_path, webhook):
     with stack.Alertmanager(tmp_path / "alertmanager", webhook.url) as manager:
         for watched in watch(tmp_path, model, alertmanager=manager):
@@ -362,7 +362,6 @@ def test_down_and_gone_reach_the_webhook(model, tmp_path, webhook):
             until(lambda: webhook.got("AkinAbsent", "firing"), "the message", 60)
 
 
-@SHIPPED_ONLY
 def test_what_is_down_has_no_other_trouble(tmp_path, webhook):
     """Alertmanager sends AkinDown alone, and another instance's alerts all the same."""
     def alert(name, instance, severity="warning"):

@@ -19,6 +19,8 @@ from dashboard_lint import BOARDS
 from harness import until
 from watched import PANELS, SHIPPED_ONLY, annotations, can_be_drawn, panel, watch
 
+pytestmark = SHIPPED_ONLY
+
 WINDOW = 300            # requests, and trials
 STRANGE = 3             # of them for unknown ids
 N = 10
@@ -244,7 +246,6 @@ def test_annotations_answer_or_wait_for_trouble(shop):
     assert abs(found["Retraining ended"][0][1] / 1000 - time.time()) < 3600
 
 
-@SHIPPED_ONLY
 def test_a_picture_can_be_drawn(shop, tmp_path):
     can_be_drawn(shop.watched, "akin-model", tmp_path / "board.png")
 
