@@ -18,60 +18,60 @@ static unsigned bin_of(const struct model *m, enum feature f, uint32_t entity, c
 	return reference_bin(&m->references[f], feature_value(m, f, entity, rank));
 }
 
-static void make_axis(struct profile *w, const struct model *m, enum axis_kind kind, const uint32_t *rank)
+static void make_axis(struct profile *p, const struct model *m, enum axis_kind kind, const uint32_t *rank)
 {
 	const uint32_t *asked = kind == AXIS_ITEM ? m->lines : m->visits;
 	uint32_t n = m->axis[kind].n;
 	double all = 0;
 
-	w->entities[kind] = n;
-	w->stride[kind] = watch_stride(n);
-	w->counted[kind] = (n - 1) / w->stride[kind] + 1;
+	p->entities[kind] = n;
+	p->stride[kind] = watch_stride(n);
+	p->counted[kind] = (n - 1) / p->stride[kind] + 1;
 	for (uint32_t i = 0; i < n; i++)
 		all += asked[i];
-	for (uint32_t cell = 0; cell < w->counted[kind]; cell++) {
-		uint32_t entity = cell * w->stride[kind];
+	for (uint32_t cell = 0; cell < p->counted[kind]; cell++) {
+		uint32_t entity = cell * p->stride[kind];
 
-		w->share[kind][cell] = asked[entity] / all;
-		w->value[kind][cell] = kind == AXIS_ITEM ? rank[entity] : model_degree(&m->axis[kind], entity);
+		p->share[kind][cell] = asked[entity] / all;
+		p->value[kind][cell] = kind == AXIS_ITEM ? rank[entity] : model_degree(&m->axis[kind], entity);
 		for (unsigned f = 0; f < FEATURE_BINNED; f++) {
 			if (feature_axis((enum feature)f) == kind)
-				w->bin[f][cell] = (uint8_t)bin_of(m, (enum feature)f, entity, rank);
+				p->bin[f][cell] = (uint8_t)bin_of(m, (enum feature)f, entity, rank);
 		}
 	}
 }
 
-bool profile_make(struct profile *w, const struct model *m, uint64_t generation, struct fault *why)
+bool profile_make(struct profile *p, const struct model *m, uint64_t generation, struct fault *why)
 {
 	uint32_t *rank = calloc(m->axis[AXIS_ITEM].n, sizeof *rank);
 
 	if (!rank)
 		return fault_set(why, "no memory for the ranks of %u items", m->axis[AXIS_ITEM].n);
 	feature_ranks(m, rank);
-	w->generation = generation;
-	memcpy(w->reference, m->references, sizeof w->reference);
-	w->backtest = *m->backtest;
+	p->generation = generation;
+	memcpy(p->reference, m->references, sizeof p->reference);
+	p->backtest = *m->backtest;
 	for (unsigned kind = 0; kind < AXES; kind++)
-		make_axis(w, m, (enum axis_kind)kind, rank);
+		make_axis(p, m, (enum axis_kind)kind, rank);
 	free(rank);
 	return true;
 }
 
-void profile_mix(const struct profile *w, enum feature f, double requests, double *weights)
+void profile_mix(const struct profile *p, enum feature f, double requests, double *weights)
 {
 	enum axis_kind axis = feature_axis(f);
 
-	for (unsigned i = 0; i < profile_bins(w, f); i++)
+	for (unsigned i = 0; i < profile_bins(p, f); i++)
 		weights[i] = 0;
-	for (uint32_t cell = 0; cell < w->counted[axis]; cell++)
-		weights[w->bin[f][cell]] -= expm1(-requests * w->share[axis][cell]);
+	for (uint32_t cell = 0; cell < p->counted[axis]; cell++)
+		weights[p->bin[f][cell]] -= expm1(-requests * p->share[axis][cell]);
 }
 
-uint64_t profile_backtest_hits(const struct profile *w, uint32_t n)
+uint64_t profile_backtest_hits(const struct profile *p, uint32_t n)
 {
 	uint64_t hits = 0;
 
 	for (uint32_t i = 0; i < n && i < BACKTEST_RANKS; i++)
-		hits += w->backtest.hits_own[i] + w->backtest.hits_popular[i];
+		hits += p->backtest.hits_own[i] + p->backtest.hits_popular[i];
 	return hits;
 }

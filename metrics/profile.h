@@ -21,26 +21,26 @@ struct profile {
 };
 
 /* False: memory was short. */
-bool profile_make(struct profile *w, const struct model *m, uint64_t generation, struct fault *why);
+bool profile_make(struct profile *p, const struct model *m, uint64_t generation, struct fault *why);
 
 /* Bins of feature f, the buckets of item_mix included. */
-static inline unsigned profile_bins(const struct profile *w, enum feature f)
+static inline unsigned profile_bins(const struct profile *p, enum feature f)
 {
-	return f == FEATURE_ITEM_MIX ? FEATURE_BUCKETS : w->reference[f].bins;
+	return f == FEATURE_ITEM_MIX ? FEATURE_BUCKETS : p->reference[f].bins;
 }
 
 /* Is this cell for unknown ids one of the axis' sample? Where only each stride-th entity is counted, as large a part of the
  * unknown ones is. */
-static inline bool profile_stranger(const struct profile *w, enum axis_kind axis, unsigned cell)
+static inline bool profile_stranger(const struct profile *p, enum axis_kind axis, unsigned cell)
 {
-	return cell / FEATURE_BUCKETS % w->stride[axis] == 0;
+	return cell / FEATURE_BUCKETS % p->stride[axis] == 0;
 }
 
 /* What is to be expected in the bins of f (weights[bins]) of the distinct entities, when `requests` of the axis come with the
  * shop's own mix: entity e with probability 1 - exp(-requests * share). */
-void profile_mix(const struct profile *w, enum feature f, double requests, double *weights);
+void profile_mix(const struct profile *p, enum feature f, double requests, double *weights);
 
 /* Hits of the backtest within the first n places. */
-uint64_t profile_backtest_hits(const struct profile *w, uint32_t n);
+uint64_t profile_backtest_hits(const struct profile *p, uint32_t n);
 
 #endif

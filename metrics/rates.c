@@ -21,11 +21,11 @@ static double promised(const struct backtest *b, uint64_t hits)
 	return hits >= RATES_LEAST_HITS ? (double)hits / (double)b->trials : NAN;
 }
 
-void rates_begin(struct rates *a, struct monitored *f, const struct profile *k, const struct window_rules *r)
+void rates_begin(struct rates *a, struct monitored *f, const struct profile *p, const struct window_rules *r)
 {
-	f->hit_baseline = promised(&k->backtest, profile_backtest_hits(k, r->default_n));
+	f->hit_baseline = promised(&p->backtest, profile_backtest_hits(p, r->default_n));
 	f->rate[1] = f->rate[0];
-	f->rate[0] = (struct monitored_rate){.generation = k->generation};
+	f->rate[0] = (struct monitored_rate){.generation = p->generation};
 	a->trials = a->hits = 0;
 	concept_begin(&a->concept, f->hit_baseline, r->hit_drop_percent / 100.0, r->hit_lambda);
 	tell_concept(a, f);

@@ -94,24 +94,24 @@ static uint64_t sum_of(const uint64_t *counts, unsigned n)
 }
 
 /* Bins to PSI's groups. */
-static unsigned group_of(const struct profile *k, enum feature f, unsigned bin)
+static unsigned group_of(const struct profile *p, enum feature f, unsigned bin)
 {
-	return f == FEATURE_ITEM_MIX ? bin : k->reference[f].group[bin];
+	return f == FEATURE_ITEM_MIX ? bin : p->reference[f].group[bin];
 }
 
-static void group_counts(const struct profile *k, enum feature f, const uint64_t *bins, uint64_t *groups)
+static void group_counts(const struct profile *p, enum feature f, const uint64_t *bins, uint64_t *groups)
 {
 	memset(groups, 0, REFERENCE_BINS * sizeof *groups);
-	for (unsigned i = 0; i < profile_bins(k, f); i++)
-		groups[group_of(k, f, i)] += bins[i];
+	for (unsigned i = 0; i < profile_bins(p, f); i++)
+		groups[group_of(p, f, i)] += bins[i];
 }
 
-static void group_weights(const struct profile *k, enum feature f, const double *bins, double *groups)
+static void group_weights(const struct profile *p, enum feature f, const double *bins, double *groups)
 {
 	for (unsigned i = 0; i < REFERENCE_BINS; i++)
 		groups[i] = 0;
-	for (unsigned i = 0; i < profile_bins(k, f); i++)
-		groups[group_of(k, f, i)] += bins[i];
+	for (unsigned i = 0; i < profile_bins(p, f); i++)
+		groups[group_of(p, f, i)] += bins[i];
 }
 
 /* Is what has been put into *d more than chance, and large enough? Only what is a number speaks. */
@@ -151,43 +151,43 @@ static double put_psi(struct monitored_drift *d, struct psi psi, const struct wi
 	return psi.value - psi_expected(psi.groups, d->samples, d->reference_samples);
 }
 
-static void against_training(struct monitored_drift *d, enum feature f, const struct window *w, const struct profile *k,
+static void against_training(struct monitored_drift *d, enum feature f, const struct window *w, const struct profile *p,
 			     const struct window_rules *r)
 {
 	double all[REFERENCE_BINS], mix[REFERENCE_BINS], groups[REFERENCE_BINS];
-	unsigned bins = profile_bins(k, f);
+	unsigned bins = profile_bins(p, f);
 	uint64_t counts[REFERENCE_BINS];
 
 	for (unsigned i = 0; i < bins; i++)
-		all[i] = k->reference[f].count[i];
-	profile_mix(k, f, (double)w->requests, mix);
+		all[i] = p->reference[f].count[i];
+	profile_mix(p, f, (double)w->requests, mix);
 	struct mixture nearest = ks_nearest_mixture(w->by_entity[f], all, mix, bins);
 
 	mixture_weights(nearest.share, all, mix, bins, mix);
 	d->samples = sum_of(w->by_entity[f], bins);
-	d->reference_samples = k->entities[w->axis];
+	d->reference_samples = p->entities[w->axis];
 	put_ks(d, f, nearest.distance, r);
-	group_counts(k, f, w->by_entity[f], counts);
-	group_weights(k, f, mix, groups);
+	group_counts(p, f, w->by_entity[f], counts);
+	group_weights(p, f, mix, groups);
 	double excess = put_psi(d, psi_weights(counts, groups, (double)d->reference_samples, REFERENCE_BINS), r);
 
 	if (verdict_enough(w, r) && d->samples >= VERDICT_LEAST)
 		judge(d, differs(d, f, excess, r), r);
 }
 
-static void against_live(struct monitored_drift *d, enum feature f, const struct window *w, const struct profile *k,
+static void against_live(struct monitored_drift *d, enum feature f, const struct window *w, const struct profile *p,
 			 const struct live *l, bool complete, const struct window_rules *r)
 {
 	uint64_t counts[REFERENCE_BINS], others[REFERENCE_BINS];
-	unsigned bins = profile_bins(k, f);
+	unsigned bins = profile_bins(p, f);
 
 	d->samples = sum_of(w->by_request[f], bins);
 	d->reference_samples = sum_of(l->count[f], bins);
 	if (!complete)
 		return;
 	put_ks(d, f, ks_distance(w->by_request[f], l->count[f], bins), r);
-	group_counts(k, f, w->by_request[f], counts);
-	group_counts(k, f, l->count[f], others);
+	group_counts(p, f, w->by_request[f], counts);
+	group_counts(p, f, l->count[f], others);
 	double excess = put_psi(d, psi_counts(counts, others, REFERENCE_BINS), r);
 
 	if (verdict_enough(w, r) && d->samples >= VERDICT_LEAST && d->reference_samples >= VERDICT_LEAST)
@@ -211,15 +211,15 @@ static void compare_shares(struct monitored_drift *d, struct part here, struct p
 		judge(d, d->share_p_value < alpha(r) && d->share - d->reference_share > effect(r, true), r);
 }
 
-static void share_against_training(struct monitored_drift *d, const struct window *w, const struct profile *k,
+static void share_against_training(struct monitored_drift *d, const struct window *w, const struct profile *p,
 				   const struct window_rules *r)
 {
-	const struct backtest *b = &k->backtest;
+	const struct backtest *b = &p->backtest;
 	bool items = w->axis == AXIS_ITEM;
 	struct part there = {items ? b->unknown_items : b->unknown_users, items ? b->seen_items : b->seen_users};
 
 	if (there.n == 0)		/* no backtest: what it was built from, it knows */
-		there = (struct part){0, k->entities[w->axis]};
+		there = (struct part){0, p->entities[w->axis]};
 	compare_shares(d, (struct part){w->strangers, w->entities + w->strangers}, there, verdict_enough(w, r), r);
 }
 
@@ -234,7 +234,7 @@ static void share_against_live(struct monitored_drift *d, const struct window *w
 }
 
 void verdict_look(struct monitored_drift drift[FEATURE_COUNT][DRIFT_REFERENCE_COUNT], const struct window *w,
-		  const struct profile *k, const struct live *baseline, const struct live *previous,
+		  const struct profile *p, const struct live *baseline, const struct live *previous,
 		  const struct window_rules *r)
 {
 	bool based = baseline->windows[w->axis] >= r->baseline_windows, followed = previous->windows[w->axis] > 0;
@@ -248,11 +248,11 @@ void verdict_look(struct monitored_drift drift[FEATURE_COUNT][DRIFT_REFERENCE_CO
 		for (unsigned ref = 0; ref < DRIFT_REFERENCE_COUNT; ref++)
 			clear(&d[ref]);
 		if (f < FEATURE_BINNED) {
-			against_training(&d[REFERENCE_TRAINING], f, w, k, r);
-			against_live(&d[REFERENCE_BASELINE], f, w, k, baseline, based, r);
-			against_live(&d[REFERENCE_PREVIOUS], f, w, k, previous, followed, r);
+			against_training(&d[REFERENCE_TRAINING], f, w, p, r);
+			against_live(&d[REFERENCE_BASELINE], f, w, p, baseline, based, r);
+			against_live(&d[REFERENCE_PREVIOUS], f, w, p, previous, followed, r);
 		} else {
-			share_against_training(&d[REFERENCE_TRAINING], w, k, r);
+			share_against_training(&d[REFERENCE_TRAINING], w, p, r);
 			share_against_live(&d[REFERENCE_BASELINE], w, baseline, based, r);
 			share_against_live(&d[REFERENCE_PREVIOUS], w, previous, followed, r);
 		}

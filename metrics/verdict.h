@@ -38,7 +38,7 @@ bool verdict_enough(const struct window *w, const struct window_rules *r);
 
 /* Compare the features of the window's axis. A reference is used when it has as many windows as it should. */
 void verdict_look(struct monitored_drift drift[FEATURE_COUNT][DRIFT_REFERENCE_COUNT], const struct window *w,
-		  const struct profile *k, const struct live *baseline, const struct live *previous,
+		  const struct profile *p, const struct live *baseline, const struct live *previous,
 		  const struct window_rules *r);
 
 #endif

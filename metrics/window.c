@@ -18,7 +18,7 @@ static uint64_t distinct(uint64_t taken, uint64_t cells)
 	return (uint64_t)llround(n * (log(n) + 0.5772));
 }
 
-static void take_strangers(struct window *w, const struct profile *k, const uint32_t *from, const uint32_t *to)
+static void take_strangers(struct window *w, const struct profile *p, const uint32_t *from, const uint32_t *to)
 {
 	uint64_t taken = 0, cells = 0;
 
@@ -26,7 +26,7 @@ static void take_strangers(struct window *w, const struct profile *k, const uint
 		uint32_t times = to[i] - from[i];
 
 		w->unknown += times;
-		if (!profile_stranger(k, w->axis, i))
+		if (!profile_stranger(p, w->axis, i))
 			continue;
 		cells++;
 		taken += times > 0;
@@ -38,14 +38,14 @@ static void take_strangers(struct window *w, const struct profile *k, const uint
 	w->strangers = distinct(taken, cells);
 }
 
-void window_take(struct window *w, enum axis_kind axis, const struct profile *k, const struct sums *from,
+void window_take(struct window *w, enum axis_kind axis, const struct profile *p, const struct sums *from,
 		 const struct sums *to)
 {
 	memset(w, 0, sizeof *w);
 	w->axis = axis;
 	for (unsigned i = 0; i < WATCH_RESULTS; i++)
 		w->requests += to->own_results[axis][i] - from->own_results[axis][i];
-	for (uint32_t cell = 0; cell < k->counted[axis]; cell++) {
+	for (uint32_t cell = 0; cell < p->counted[axis]; cell++) {
 		uint32_t times = to->asked[axis][cell] - from->asked[axis][cell];
 
 		if (times == 0)
@@ -54,11 +54,11 @@ void window_take(struct window *w, enum axis_kind axis, const struct profile *k,
 		for (unsigned f = 0; f < FEATURE_BINNED; f++) {
 			if (feature_axis((enum feature)f) != axis)
 				continue;
-			w->by_request[f][k->bin[f][cell]] += times;
-			w->by_entity[f][k->bin[f][cell]]++;
+			w->by_request[f][p->bin[f][cell]] += times;
+			w->by_entity[f][p->bin[f][cell]]++;
 		}
 	}
-	take_strangers(w, k, from->strangers[axis], to->strangers[axis]);
+	take_strangers(w, p, from->strangers[axis], to->strangers[axis]);
 }
 
 /* Scores, counted in thousandths. */
@@ -81,22 +81,22 @@ static void tell_results(struct monitored_statistics *s, const uint32_t *from, c
 }
 
 /* Numbers of entities, each as often as its cell says. Returns how many entities that are. */
-static size_t tell_entities(struct monitored_statistics *s, const struct profile *k, enum axis_kind axis,
+static size_t tell_entities(struct monitored_statistics *s, const struct profile *p, enum axis_kind axis,
 			    const uint32_t *from, const uint32_t *to, struct weighted *room)
 {
 	size_t n = 0;
 
-	for (uint32_t cell = 0; cell < k->counted[axis]; cell++) {
+	for (uint32_t cell = 0; cell < p->counted[axis]; cell++) {
 		uint32_t times = to[cell] - from[cell];
 
 		if (times > 0)
-			room[n++] = (struct weighted){.value = k->value[axis][cell], .weight = times};
+			room[n++] = (struct weighted){.value = p->value[axis][cell], .weight = times};
 	}
 	summary_of_weighted(s, room, n);
 	return n;
 }
 
-void window_tell(struct monitored_window *m, const struct window *w, const struct profile *k, const struct sums *from,
+void window_tell(struct monitored_window *m, const struct window *w, const struct profile *p, const struct sums *from,
 		 const struct sums *to, struct weighted *room)
 {
 	enum axis_kind axis = w->axis;
@@ -110,9 +110,9 @@ void window_tell(struct monitored_window *m, const struct window *w, const struc
 	tell_scores(&m->value[VALUE_TOP_SCORE], from->top_score[axis], to->top_score[axis]);
 	tell_scores(&m->value[VALUE_MEAN_SCORE], from->mean_score[axis], to->mean_score[axis]);
 	tell_results(&m->value[VALUE_OWN_RESULTS], from->own_results[axis], to->own_results[axis]);
-	tell_entities(&m->value[asked], k, axis, from->asked[axis], to->asked[axis], room);
+	tell_entities(&m->value[asked], p, axis, from->asked[axis], to->asked[axis], room);
 	if (axis != AXIS_ITEM)
 		return;
-	m->catalogue = k->counted[AXIS_ITEM];
-	m->catalogue_shown = tell_entities(&m->value[VALUE_RETURNED_RANK], k, AXIS_ITEM, from->returned, to->returned, room);
+	m->catalogue = p->counted[AXIS_ITEM];
+	m->catalogue_shown = tell_entities(&m->value[VALUE_RETURNED_RANK], p, AXIS_ITEM, from->returned, to->returned, room);
 }

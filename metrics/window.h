@@ -28,12 +28,12 @@ struct window {
 	uint64_t by_entity[FEATURE_BINNED][REFERENCE_BINS]; /* each distinct id once */
 };
 
-void window_take(struct window *w, enum axis_kind axis, const struct profile *k, const struct sums *from,
+void window_take(struct window *w, enum axis_kind axis, const struct profile *p, const struct sums *from,
 		 const struct sums *to);
 
 /* What is shown of it: counts and statistics, but for its time and number. room: for as many values as entities are
  * counted, WATCH_ENTITIES. */
-void window_tell(struct monitored_window *m, const struct window *w, const struct profile *k, const struct sums *from,
+void window_tell(struct monitored_window *m, const struct window *w, const struct profile *p, const struct sums *from,
 		 const struct sums *to, struct weighted *room);
 
 #endif

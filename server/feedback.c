@@ -118,7 +118,8 @@ static void count(struct counters *c, const struct feedback_event *e, uint64_t g
 	if (e->outcome != OUTCOME_HIT)
 		return;
 	counters_more(&c->feedback_trial_hits, 1);
-	counters_more(&c->trial_hits_of[generation % TRIAL_CELLS], 1);
+	/* Released: whoever sees the hit sees its trial (metrics/sums.c). */
+	atomic_fetch_add_explicit(&c->trial_hits_of[generation % TRIAL_CELLS], 1, memory_order_release);
 }
 
 static void write_event(struct answer *a, const struct feedback_event *e)
