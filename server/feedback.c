@@ -84,8 +84,12 @@ static void settle(struct feedback_body *f, bool logged)
 			e->outcome = OUTCOME_NOT_LOGGED;
 			e->trial = false;
 		}
-		if (e->first != i)
-			e->outcome = f->event[e->first].outcome == OUTCOME_NOT_LOGGED ? OUTCOME_NOT_LOGGED : OUTCOME_DUPLICATE;
+		if (e->first != i) {	/* it stands before this one, and is settled */
+			const struct feedback_event *first = &f->event[e->first];
+
+			e->outcome = feedback_taken(first->outcome) ? OUTCOME_DUPLICATE : first->outcome;
+			e->detail = e->outcome == OUTCOME_DUPLICATE ? NULL : first->detail;
+		}
 	}
 }
 

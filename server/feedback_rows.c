@@ -3,9 +3,12 @@
  * it is read, and what the model says here, since akin-prep makes no other ids, but the file may be somebody else's. */
 #include "feedback_rows.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "../metrics/shown.h"
 
 #define FIXED 256			/* more than all of a row but its item and its customer */
 
@@ -30,6 +33,15 @@ static char *put_field(char *to, struct text s)
 	}
 	*to++ = '"';
 	return to;
+}
+
+/* Could it be a name of ours? Any other is not taken; and in the middle of a field nothing can be quoted. */
+static bool is_name(struct text id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (!isxdigit((unsigned char)id.at[i]))
+			return false;
+	return id.len == SHOWN_ID;
 }
 
 static char *put_time(char *to, int64_t seconds)
@@ -70,9 +82,9 @@ bool feedback_rows_add(struct feedback_rows *r, const struct feedback_event *e, 
 	char *to = r->at + r->len;
 
 	to = put(to, name[e->kind], strlen(name[e->kind]));
-	if (e->id.at) {
+	if (e->id.at && is_name(e->id)) {
 		to = put(to, "-", 1);
-		to = put_field(to, e->id);
+		to = put(to, e->id.at, e->id.len);
 	}
 	to = put(to, ",", 1);
 	to = put_field(to, e->item);

@@ -110,11 +110,12 @@ static void begin(struct monitoring *m, uint64_t generation)
 		memset(&m->sums, 0, sizeof m->sums);
 	else
 		sums_of_board(&m->sums, m->board, counted);
-	if (!watching_begin(&m->watching, &p.model, generation, &m->sums, clock_ms(), &why) && m->told != generation) {
+	if (watching_begin(&m->watching, &p.model, generation, &m->sums, clock_ms(), &why)) {
+		m->first = false;
+	} else if (m->told != generation) {
 		log_line(LOG_ERROR, "generation %llu is not watched: %s; tried again", (unsigned long long)generation, why.text);
 		m->told = generation;
 	}
-	m->first = false;
 	segment_close(&segment);
 	board_drop_models(m->board);	/* or what was served at the fork would take memory for ever */
 }

@@ -65,8 +65,8 @@ class Machine:
         self.one = int(pathlib.Path(children).read_text().split()[0])
 
     def run(self, script):
-        """A script in the machine: exit status and what was said."""
-        done = subprocess.run(["nsenter", f"--target={self.one}", "--mount", "--pid", "--net", *self.chroot(script)],
+        """A script in the machine: exit status and what was said. A mount namespace's root need not be ours, in a chroot."""
+        done = subprocess.run(["nsenter", f"--target={self.one}", "--mount", "--pid", "--net", "--root", *self.chroot(script)],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LONG,
                               errors="replace", env={"PATH": PATH, "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"})
         return done.returncode, done.stdout

@@ -143,6 +143,8 @@ def test_the_same_event_counts_once(server, shop):
         assert outcomes(server, event) == ["duplicate"]
     assert outcomes(server, {**event, "event": "click"}, {**event, "time": 7}) == ["hit", "hit"]
     assert outcomes(server, {"user": "c020", "item": items[0], "event": "purchase"}) == ["hit"]
+    forged = {**event, "recommendation_id": "f" * 24}       # what is not taken is no first of anything
+    assert outcomes(server, forged, forged) == ["foreign_id"] * 2
 
 
 @pytest.mark.parametrize("body, status, words", [

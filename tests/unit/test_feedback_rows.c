@@ -18,11 +18,12 @@ static void rows_are_csv(void **state)
 		struct feedback_event e;
 		const char *id, *item, *customer, *want;
 	} cases[] = {
-		{{.kind = EVENT_PURCHASE, .timed = true, .ms = 1795348800999}, "0123", "85123A", "12350",
-		 "purchase-0123,85123A,,1,2026-11-22 12:00:00,,12350,\n"},
+		{{.kind = EVENT_PURCHASE, .timed = true, .ms = 1795348800999}, "000000000000002ac92e1fa4", "85123A", "12350",
+		 "purchase-000000000000002ac92e1fa4,85123A,,1,2026-11-22 12:00:00,,12350,\n"},
 		{{.kind = EVENT_CLICK}, NULL, "a,b", "say \"hello\"",
 		 "click,\"a,b\",,0,1970-01-01 00:01:39,,\"say \"\"hello\"\"\",\n"},
-		{{.kind = EVENT_CART}, "a,\"", "\"", NULL, "cart-\"a,\"\"\",\"\"\"\",,0,1970-01-01 00:01:39,,,\n"},
+		/* no name of ours */
+		{{.kind = EVENT_CART}, "0000000000,0002ac92e1fa4", "\"", NULL, "cart,\"\"\"\",,0,1970-01-01 00:01:39,,,\n"},
 		{{.kind = EVENT_CART}, NULL, " x", "y ", "cart,\" x\",,0,1970-01-01 00:01:39,,\"y \",\n"},
 		/* a model that akin-prep did not make can name a customer so: then nobody */
 		{{.kind = EVENT_CLICK}, NULL, "x", "1\n2", "click,x,,0,1970-01-01 00:01:39,,,\n"},
@@ -60,7 +61,7 @@ static void rows_grow(void **state)
 
 		assert_true(feedback_rows_add(&r, &e, longest, 0));
 	}
-	assert_int_equal(r.len, 50 * (3 * (2 * sizeof quotes + 2) + strlen("purchase-,,,1,9999-12-31 23:59:59,,,\n")));
+	assert_int_equal(r.len, 50 * (2 * (2 * sizeof quotes + 2) + strlen("purchase,,,1,9999-12-31 23:59:59,,,\n")));
 	free(r.at);
 }
 
