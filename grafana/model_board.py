@@ -52,7 +52,7 @@ def drift():
             (8, 8), fill=0, step=True, overrides=coloured(**{".* critical": GREY}))]
 
     every = (("training", "the model's own population"), ("baseline", "the first windows after the model was published"),
-             ("previous", "the window before"))
+             ("previous", "the windows just before"))
     return [
         row("Drift of what is asked for"),
         states("Verdicts", "Each feature against each reference. Drifted: significant and by much, in several windows running. Too "

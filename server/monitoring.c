@@ -44,7 +44,7 @@ struct monitoring {
 	bool first;			/* nobody has watched this board before */
 };
 
-static struct window_rules rules_of(const struct settings *s)
+struct window_rules monitoring_rules(const struct settings *s)
 {
 	return (struct window_rules){
 		.requests = s->window_requests,
@@ -211,7 +211,7 @@ static void loop(struct monitoring *m)
 static struct monitoring *prepare(const struct settings *s, struct board *b)
 {
 	struct monitoring *m = calloc(1, sizeof *m);
-	struct window_rules rules = rules_of(s);
+	struct window_rules rules = monitoring_rules(s);
 
 	if (!m)
 		return NULL;

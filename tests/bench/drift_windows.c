@@ -18,7 +18,7 @@
 #include <xxhash.h>
 
 #include "../../metrics/watching.h"
-#include "../../server/settings.h"
+#include "../../server/monitoring.h"
 #include "../../shm/model_file.h"
 
 static const char *reference_names[] = {
@@ -145,23 +145,6 @@ static void print_window(const struct watching *w, enum axis_kind axis, uint32_t
 	}
 }
 
-/* As the monitor has them. */
-static struct window_rules rules_of(const struct settings *s)
-{
-	return (struct window_rules){
-		.requests = s->window_requests,
-		.seconds = s->window_seconds,
-		.least = s->window_min,
-		.baseline_windows = s->baseline_windows,
-		.effect_percent = s->drift_effect_percent,
-		.alpha_permille = s->drift_alpha_permille,
-		.running = s->drift_windows,
-		.hit_drop_percent = s->hit_drop_percent,
-		.hit_lambda = s->hit_lambda,
-		.default_n = s->default_n,
-	};
-}
-
 static struct window_rules rules(int argc, char **argv)
 {
 	struct settings s;
@@ -177,7 +160,7 @@ static struct window_rules rules(int argc, char **argv)
 		if (!settings_set(&s, argv[i], value, "setting", &why))
 			die(why.text);
 	}
-	struct window_rules r = rules_of(&s);
+	struct window_rules r = monitoring_rules(&s);
 
 	r.requests = 1;			/* a window is closed when the study says so */
 	return r;
