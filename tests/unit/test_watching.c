@@ -258,6 +258,25 @@ static void trials(unsigned generation, unsigned n, unsigned hits)
 	sums.hits[generation % SUMS_TRIALS] += hits;
 }
 
+/* 30 hits are the least that promise anything: of one purchase that was hit, no baseline is made. */
+static void what_a_backtest_promises(void **state)
+{
+	static struct profile p;
+	static struct monitored f;
+	struct rates a = {.trials = 0};
+
+	(void)state;
+	p.backtest = (struct backtest){.trials = 1, .hits_own = {1}};
+	rates_begin(&a, &f, &p, &rules);
+	assert_true(isnan(f.hit_baseline));
+	p.backtest = (struct backtest){.trials = 1000, .hits_own = {20}, .hits_popular = {9}};
+	rates_begin(&a, &f, &p, &rules);
+	assert_true(isnan(f.hit_baseline));
+	p.backtest.hits_popular[1] = 1;
+	rates_begin(&a, &f, &p, &rules);
+	assert_true(fabs(f.hit_baseline - 0.03) < 1e-12);
+}
+
 static void hit_rates(void **state)
 {
 	const struct monitored *f = &w.kept.found;
@@ -408,6 +427,7 @@ int main(void)
 		cmocka_unit_test_setup(cells_wrap, begin),
 		cmocka_unit_test_setup(a_new_generation, begin),
 		cmocka_unit_test_setup(a_successor, begin),
+		cmocka_unit_test(what_a_backtest_promises),
 		cmocka_unit_test_setup(hit_rates, begin),
 		cmocka_unit_test_setup(concept_drift, begin),
 		cmocka_unit_test_setup(strides, begin),
