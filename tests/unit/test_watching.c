@@ -79,6 +79,9 @@ static void closed_by_count(void **state)
 	assert_int_equal(window(WINDOW_ITEM)->requests, 250);
 	assert_true(window(WINDOW_ITEM)->seconds == 4);
 	assert_int_equal(watching_look(&w, &sums, 10 * SECOND, 780), 0);
+	ask_many(AXIS_CUSTOMER, 100);
+	assert_int_equal(watching_look(&w, &sums, 11 * SECOND, 781), 1 << WINDOW_USER);
+	assert_int_equal(window(WINDOW_USER)->unknown, 0);	/* those of the window before are that one's */
 }
 
 static void closed_by_age(void **state)
