@@ -315,15 +315,14 @@ def test_a_kill_at_any_moment(launch, small, victim):
     model = small(ROWS)
     server = launch(model, workers=1, threads=4)
     for delay in (0, 0.001, 0.003, 0.006, 0.01, 0.02, 0.04, 0.08):
-        old = server.pid
+        target, before = server.pid, successors(server)
         server.send(signal.SIGUSR2)
         if victim == "new":
-            until(lambda: set(masters(server)) - {old}, "the new master")
+            (target,) = until(lambda: successors(server) - before, "the new master")
         time.sleep(delay)               # not to wait for something, but to hit another moment
-        for target in {old} if victim == "old" else set(masters(server)) - {old}:
-            with contextlib.suppress(ProcessLookupError):       # a worker that has no name yet goes with its master
-                os.kill(target, signal.SIGKILL)
-            until(lambda: not alive(target), "its death")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(target, signal.SIGKILL)
+        until(lambda: not alive(target), "its death")
         until(lambda: settled(server), "one master, or none, and nothing of others")
         if masters(server):
             follow(server, holder(server))
@@ -333,6 +332,12 @@ def test_a_kill_at_any_moment(launch, small, victim):
                 (SHM / name).unlink()
             server = launch(model, workers=1, threads=4, port=server.port)
             assert fine(server)
+
+
+def successors(server):
+    """Who was started to take over. By the log and not by the command line: for a moment at its end a program with a leak
+    checker has a child that shares all with it, and would wait without end for the word of one that was killed."""
+    return {int(pid) for pid in re.findall(r"SIGUSR2: process (\d+) is started", server.logged())}
 
 
 def masters(server):
