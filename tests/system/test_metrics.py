@@ -14,7 +14,7 @@ import pytest
 
 import harness
 from harness import until
-from test_processes import own_proc
+from namespaces import own_proc
 
 ROWS = [("1", "A"), ("1", "B"), ("2", "A"), ("2", "B"), ("2", "C"), ("3", "C"), ("3", "D")]
 ASKED = [   # path, method, handler, status

@@ -10,7 +10,7 @@ import pytest
 
 import harness
 from harness import alive, until
-from test_processes import ROWS, fine
+from tiny import ROWS, fine
 from test_upgrade import HANGS, finish, follow, holder, launch, program      # noqa: F401, two are fixtures
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import harness
 from harness import SERVER, SHM, one_line, until
-from test_processes import can_unshare
+from namespaces import can_unshare
 
 ROWS = [("1", "A"), ("1", "B"), ("2", "A"), ("2", "B"), ("2", "C"), ("3", "C"), ("3", "D")]
 

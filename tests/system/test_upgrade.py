@@ -15,7 +15,9 @@ import pytest
 import harness
 from harness import SHM, alive, until
 from test_status import ALONE
-from test_processes import ROWS, ANSWER, SlowReader, can_unshare, fine, own_proc, until_stuck
+from namespaces import can_unshare, own_proc
+from slow import SlowReader, until_stuck
+from tiny import ANSWER, ROWS, fine
 
 needs_namespace = pytest.mark.skipif(not can_unshare(), reason="needs root and namespaces")
 
