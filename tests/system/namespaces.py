@@ -12,6 +12,11 @@ def small_shm(size):
             f'mount --make-rprivate /dev && mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"', "sh"]
 
 
+# A /dev/shm of its own, since on this machine others may run.
+ALONE = ["unshare", "-m", "--propagation", "unchanged", "sh", "-c",
+         'mount --make-rprivate /dev && mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh"]
+
+
 def own_proc():
     """A namespace of process ids with its own /proc, for a command behind it. `unshare --mount-proc` makes all mounts
     private from / downwards, which a chroot does not allow: / is no mount there. /proc is one."""

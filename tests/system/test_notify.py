@@ -11,7 +11,7 @@ import pytest
 import harness
 from harness import alive, until
 from tiny import ROWS, fine
-from test_upgrade import HANGS, finish, follow, holder, launch, program      # noqa: F401, two are fixtures
+from upgraded import HANGS, finish, follow, holder
 
 
 class Supervisor:
