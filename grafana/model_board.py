@@ -104,8 +104,9 @@ def predictions():
                    [target("""sum by (kind) (rate(akin_prediction_top_score_sum{@}[$__rate_interval]))
                            / sum by (kind) (rate(akin_prediction_top_score_count{@}[$__rate_interval])) >= 0""", "{{kind}}")],
                    (4, 8), fill=0),
-        timeseries("Catalogue shown", "Share of all items that were in an answer in the last closed window.", "percentunit",
-                   [target("max by (instance) (akin_catalogue_returned_ratio{@})", "{{instance}}")], (4, 8), step=True),
+        timeseries("Catalogue shown", "Share of all items that were in an answer in the last closed window, by kind; of several "
+                   "instances, the largest.", "percentunit",
+                   [target("max by (kind) (akin_catalogue_returned_ratio{@})", "{{kind}}")], (4, 8), step=True),
     ]
 
 

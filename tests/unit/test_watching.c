@@ -142,16 +142,20 @@ static void what_is_in_a_window(void **state)
 		ask(AXIS_CUSTOMER, 7, i < 60 ? 3 : 10, i < 70 ? 250 : 750, i < 20 ? 100 : 200);
 	for (unsigned i = 0; i < 100; i++)
 		ask(AXIS_ITEM, i < 75 ? shop.model.popular[0].item : shop.model.popular[39].item, 128, 1000, 0);
-	sums.returned[shop.model.popular[4].item] += 30;
-	sums.returned[shop.model.popular[9].item] += 10;
+	sums.returned[AXIS_ITEM][shop.model.popular[4].item] += 30;
+	sums.returned[AXIS_ITEM][shop.model.popular[9].item] += 10;
+	sums.returned[AXIS_CUSTOMER][shop.model.popular[9].item] += 10;
+	sums.returned[AXIS_CUSTOMER][shop.model.popular[0].item] += 40;
+	sums.returned[AXIS_CUSTOMER][shop.model.popular[19].item] += 50;
 	watching_look(&w, &sums, SECOND, 1);
 	assert_statistics(WINDOW_USER, VALUE_OWN_RESULTS, 100, 5.8, 3, 3, 10);
 	assert_statistics(WINDOW_USER, VALUE_TOP_SCORE, 100, 0.4, 0.25, 0.25, 0.75);
 	assert_statistics(WINDOW_USER, VALUE_MEAN_SCORE, 100, 0.18, 0.2, 0.1, 0.2);
 	assert_statistics(WINDOW_USER, VALUE_HISTORY, 100, degree, degree, degree, degree);
 	assert_int_equal(window(WINDOW_USER)->value[VALUE_ASKED_RANK].n, 0);
-	assert_int_equal(window(WINDOW_USER)->value[VALUE_RETURNED_RANK].n, 0);
-	assert_int_equal(window(WINDOW_USER)->catalogue, 0);
+	assert_statistics(WINDOW_USER, VALUE_RETURNED_RANK, 100, 0.1 * 10 + 0.4 + 0.5 * 20, 10, 1, 20);
+	assert_int_equal(window(WINDOW_USER)->catalogue, 40);
+	assert_int_equal(window(WINDOW_USER)->catalogue_shown, 3);
 	assert_statistics(WINDOW_ITEM, VALUE_OWN_RESULTS, 100, 128, 128, 128, 128);
 	assert_statistics(WINDOW_ITEM, VALUE_TOP_SCORE, 100, 1, 1, 1, 1);
 	assert_statistics(WINDOW_ITEM, VALUE_ASKED_RANK, 100, 0.75 + 10, 1, 1, 40);
@@ -160,6 +164,32 @@ static void what_is_in_a_window(void **state)
 	assert_int_equal(window(WINDOW_ITEM)->catalogue, 40);
 	assert_int_equal(window(WINDOW_ITEM)->catalogue_shown, 2);
 	assert_int_equal(window(WINDOW_ITEM)->entities, 2);
+}
+
+/* Nothing of the window before is in the next one. */
+static void what_is_in_the_next_window(void **state)
+{
+	uint32_t degree = model_degree(&shop.model.axis[AXIS_CUSTOMER], 3);
+
+	what_is_in_a_window(state);
+	for (unsigned i = 0; i < 100; i++) {
+		ask(AXIS_CUSTOMER, 3, 4, 500, 300);
+		ask(AXIS_ITEM, shop.model.popular[1].item, 2, 125, 375);
+	}
+	sums.returned[AXIS_ITEM][shop.model.popular[2].item] += 7;
+	sums.returned[AXIS_CUSTOMER][shop.model.popular[6].item] += 9;
+	watching_look(&w, &sums, 2 * SECOND, 2);
+	assert_statistics(WINDOW_USER, VALUE_OWN_RESULTS, 100, 4, 4, 4, 4);
+	assert_statistics(WINDOW_USER, VALUE_TOP_SCORE, 100, 0.5, 0.5, 0.5, 0.5);
+	assert_statistics(WINDOW_USER, VALUE_MEAN_SCORE, 100, 0.3, 0.3, 0.3, 0.3);
+	assert_statistics(WINDOW_USER, VALUE_HISTORY, 100, degree, degree, degree, degree);
+	assert_statistics(WINDOW_USER, VALUE_RETURNED_RANK, 9, 7, 7, 7, 7);
+	assert_statistics(WINDOW_ITEM, VALUE_OWN_RESULTS, 100, 2, 2, 2, 2);
+	assert_statistics(WINDOW_ITEM, VALUE_TOP_SCORE, 100, 0.125, 0.125, 0.125, 0.125);
+	assert_statistics(WINDOW_ITEM, VALUE_MEAN_SCORE, 100, 0.375, 0.375, 0.375, 0.375);
+	assert_statistics(WINDOW_ITEM, VALUE_ASKED_RANK, 100, 2, 2, 2, 2);
+	assert_statistics(WINDOW_ITEM, VALUE_RETURNED_RANK, 7, 3, 3, 3, 3);
+	assert_int_equal(window(WINDOW_ITEM)->catalogue_shown, 1);
 }
 
 /* Cells of 32 bits, at their end when a window begins. */
@@ -427,6 +457,7 @@ int main(void)
 		cmocka_unit_test_setup(closed_by_age, begin),
 		cmocka_unit_test_setup(a_quick_look, begin),
 		cmocka_unit_test_setup(what_is_in_a_window, begin),
+		cmocka_unit_test_setup(what_is_in_the_next_window, begin),
 		cmocka_unit_test_setup(cells_wrap, begin),
 		cmocka_unit_test_setup(a_new_generation, begin),
 		cmocka_unit_test_setup(a_successor, begin),
