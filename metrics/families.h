@@ -234,8 +234,8 @@
 	  "Distinct unknown ids in the last closed window, estimated from hashes; of such a sample, too.") \
 	X(prediction_statistic, GAUGE, COMPUTED, "", "akin_prediction_statistic", "kind, value, statistic", \
 	  "Of the predictions in the last closed window: a statistic of a value.") \
-	X(catalogue_returned, GAUGE, COMPUTED, "", "akin_catalogue_returned_ratio", "", \
-	  "Part of the items that were in an answer in the last closed item window.") \
+	X(catalogue_returned, GAUGE, COMPUTED, "", "akin_catalogue_returned_ratio", "kind", \
+	  "Part of the items that were in an answer in the last closed window.") \
 	X(drift_ks_distance, GAUGE, COMPUTED, "", "akin_drift_ks_distance", "feature, reference", \
 	  "Kolmogorov-Smirnov distance of the last closed window from the reference, in bins of the model's.") \
 	X(drift_ks_critical, GAUGE, COMPUTED, "", "akin_drift_ks_critical", "feature, reference", \

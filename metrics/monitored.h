@@ -24,7 +24,7 @@
 	X(OWN_RESULTS, "own_results")	/* results that are no fill */ \
 	X(HISTORY,     "history")	/* items that the customer has; of users only */ \
 	X(ASKED_RANK,  "asked_rank")	/* place of the asked item in the popular ranking; of items only */ \
-	X(RETURNED_RANK, "returned_rank") /* of the items returned, by both kinds together: in the item window */
+	X(RETURNED_RANK, "returned_rank") /* of the items returned */
 #define CONCEPT_STATES(X) X(UNKNOWN, "unknown") X(STABLE, "stable") X(WARNING, "warning") X(DRIFTED, "drifted")
 
 enum drift_reference {

@@ -110,10 +110,14 @@ void samples_prediction_statistic(struct page *p)
 
 void samples_catalogue_returned(struct page *p)
 {
-	const struct monitored_window *w = closed_window(p, WINDOW_ITEM);
+	for (unsigned axis = 0; axis < AXES; axis++) {
+		const struct monitored_window *w = closed_window(p, axis);
+		struct labels l = {.len = 0};
 
-	if (w && w->catalogue > 0)
-		write_real(&p->w, NULL, (double)w->catalogue_shown / (double)w->catalogue);
+		labels_add(&l, "kind", kind_name[axis]);
+		if (w && w->catalogue > 0)
+			write_real(&p->w, &l, (double)w->catalogue_shown / (double)w->catalogue);
+	}
 }
 
 void samples_monitor_restarts(struct page *p)

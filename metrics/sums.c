@@ -1,6 +1,6 @@
 /* sums.c - adding up what the slots hold.
  *
- * Called by the monitor some times a second, so it reads no more than it must: the whole, 240 KB a slot for a large
+ * Called by the monitor some times a second, so it reads no more than it must: the whole, 310 KB a slot for a large
  * catalogue, only when a window is closed; before that the cells that each prediction adds to once, 17 KB an axis and slot. The
  * cells are read one by one while workers add to them, so a prediction may be half in one sum: the other half is in the
  * next. Nothing can fail. */
@@ -50,8 +50,8 @@ void sums_of_board(struct sums *s, const struct board *b, const uint32_t counted
 			add(s->top_score[axis], w->top_score[axis], WATCH_SCORES);
 			add(s->mean_score[axis], w->mean_score[axis], WATCH_SCORES);
 			add(s->own_results[axis], w->own_results[axis], WATCH_RESULTS);
+			add(s->returned[axis], w->returned[axis], counted[AXIS_ITEM]);
 		}
-		add(s->returned, w->returned, counted[AXIS_ITEM]);
 	}
 	add_trials(b, s->trials, s->hits);
 }

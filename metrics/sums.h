@@ -12,7 +12,7 @@
 
 struct sums {				/* as in watch.h; wraps as its cells do */
 	uint32_t asked[AXES][WATCH_ENTITIES];
-	uint32_t returned[WATCH_ENTITIES];
+	uint32_t returned[AXES][WATCH_ENTITIES];
 	uint32_t strangers[AXES][WATCH_STRANGERS];
 	uint32_t top_score[AXES][WATCH_SCORES];
 	uint32_t mean_score[AXES][WATCH_SCORES];

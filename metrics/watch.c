@@ -96,7 +96,7 @@ void watch_results_soon(const struct watch *w, const struct model *m, enum axis_
 
 	soon(&w->own_results[kind][r->near < WATCH_RESULTS ? r->near : WATCH_RESULTS - 1]);
 	for (size_t i = 0; i < r->total && i < SOON; i++)
-		soon(&w->returned[out[i].id / stride]);
+		soon(&w->returned[kind][out[i].id / stride]);
 }
 
 void watch_answered(struct watch *w, struct counters *c, const struct model *m, const struct watch_answer *a)
@@ -111,7 +111,7 @@ void watch_answered(struct watch *w, struct counters *c, const struct model *m, 
 	if (r->total > 0)
 		add_score(w->mean_score[a->kind], a->sum / (double)r->total);
 	for (size_t i = 0; i < r->total; i++)
-		add_entity(w->returned, m->axis[AXIS_ITEM].n, a->out[i].id);
+		add_entity(w->returned[a->kind], m->axis[AXIS_ITEM].n, a->out[i].id);
 }
 
 void watch_stranger(struct watch *w, struct counters *c, enum axis_kind kind, struct text id)

@@ -25,7 +25,7 @@
 
 struct watch {
 	_Atomic uint32_t asked[AXES][WATCH_ENTITIES];	 /* requests for entity i * stride */
-	_Atomic uint32_t returned[WATCH_ENTITIES];	 /* answers that item i * stride was in */
+	_Atomic uint32_t returned[AXES][WATCH_ENTITIES]; /* answers of this kind that item i * stride was in */
 	_Atomic uint32_t strangers[AXES][WATCH_STRANGERS]; /* requests for unknown ids, by the low bits of the id's XXH3 */
 	_Atomic uint32_t top_score[AXES][WATCH_SCORES];	 /* answers by the score of their first own result; none: not here */
 	_Atomic uint32_t mean_score[AXES][WATCH_SCORES]; /* by the mean score of all their results; none: not here */

@@ -91,8 +91,7 @@ static void restart(struct watching *w, enum axis_kind axis, const struct sums *
 	memcpy(w->start.top_score[axis], s->top_score[axis], sizeof s->top_score[axis]);
 	memcpy(w->start.mean_score[axis], s->mean_score[axis], sizeof s->mean_score[axis]);
 	memcpy(w->start.own_results[axis], s->own_results[axis], sizeof s->own_results[axis]);
-	if (axis == AXIS_ITEM)
-		memcpy(w->start.returned, s->returned, sizeof s->returned);
+	memcpy(w->start.returned[axis], s->returned[axis], sizeof s->returned[axis]);
 	w->start_requests[axis] = requests;
 }
 

@@ -111,8 +111,7 @@ void window_tell(struct monitored_window *m, const struct window *w, const struc
 	tell_scores(&m->value[VALUE_MEAN_SCORE], from->mean_score[axis], to->mean_score[axis]);
 	tell_results(&m->value[VALUE_OWN_RESULTS], from->own_results[axis], to->own_results[axis]);
 	tell_entities(&m->value[asked], p, axis, from->asked[axis], to->asked[axis], room);
-	if (axis != AXIS_ITEM)
-		return;
 	m->catalogue = p->counted[AXIS_ITEM];
-	m->catalogue_shown = tell_entities(&m->value[VALUE_RETURNED_RANK], p, AXIS_ITEM, from->returned, to->returned, room);
+	m->catalogue_shown = tell_entities(&m->value[VALUE_RETURNED_RANK], p, AXIS_ITEM, from->returned[axis],
+					   to->returned[axis], room);
 }

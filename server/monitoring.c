@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,7 +29,7 @@
 
 #define LOOK_MS	   250
 #define RENEW_MS   1000		/* how often what changes by itself is told again */
-#define GIVE_WAY 10		/* niceness, as of a loader: those who are answered have the cores first */
+#define NICE	 10		/* as of a loader: those who are answered have the cores first */
 
 struct monitoring {
 	const struct settings *settings;
@@ -232,7 +231,7 @@ _Noreturn void monitoring_run(const struct settings *s, struct board *b, struct 
 	if (getppid() != master)
 		_exit(1);
 	child_become("monitor");
-	setpriority(PRIO_PROCESS, 0, GIVE_WAY);
+	child_yield(NICE);
 	workers_part(w);
 	board_drop_previous(b);
 	struct monitoring *m = board_enter_monitored(b, &why) ? prepare(s, b) : NULL;

@@ -18,7 +18,7 @@
 #include "segment.h"
 
 #define BOARD_MAGIC	"AKINBORD"
-#define BOARD_VERSION	8
+#define BOARD_VERSION	9
 #define BOARD_MAX_SLOTS 64
 #define BOARD_REASON	256
 #define BOARD_WHERE	80		/* "[::1]:8000": an address as a URL has it, with its port */

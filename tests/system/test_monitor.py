@@ -94,6 +94,13 @@ def assert_predictions(page, kind, answers):
         pytest.approx(len(unknown) / len(answers))
 
 
+def assert_returned(page, kind, answers, rank):
+    """Of all items in the answers, by their places in the popular ranking."""
+    returned = [rank[r["id"]] for _, results in answers for r in results or ()]
+    assert_statistics(page, kind, "returned_rank", returned)
+    assert of(page, "akin_catalogue_returned_ratio", kind=kind) == pytest.approx(len(set(returned)) / len(rank))
+
+
 def test_statistics_of_a_window(start, model, expected):
     """Of 200 for users and 200 for items, unknown ids among them, with a worker's death in between."""
     server = start(model, window_requests=200, window_min=100)
@@ -108,14 +115,14 @@ def test_statistics_of_a_window(start, model, expected):
     answers, page = window(server, "user", users[100:])
     asked += answers
     assert_predictions(page, "user", asked)
+    assert_returned(page, "user", asked, rank)
     assert_statistics(page, "user", "history", [len(expected.baskets[id]) for id, results in asked if results is not None])
     assert statistics(page, "user", "asked_rank") == {} and closed(server, "item") == 0
     answers, page = window(server, "item", items)
     assert_predictions(page, "item", answers)
     assert_statistics(page, "item", "asked_rank", [rank[id] for id, results in answers if results is not None])
-    returned = [rank[r["id"]] for _, results in asked + answers for r in results or ()]
-    assert_statistics(page, "item", "returned_rank", returned)
-    assert of(page, "akin_catalogue_returned_ratio") == pytest.approx(len(set(returned)) / len(rank))
+    assert_returned(page, "item", answers, rank)
+    assert_returned(page, "user", asked, rank)      # as it was
     assert of(page, "akin_drift_window_samples", feature="item_rank", reference="training") == len(set(items[:190]))
     assert of(page, "akin_drift_window_samples", feature="item_rank", reference="previous") == 190
     assert of(page, "akin_drift_reference_samples", feature="item_rank", reference="training") == len(rank)

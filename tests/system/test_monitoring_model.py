@@ -198,20 +198,22 @@ def test_windows_are_the_clients_own(shop):
     shares = by(model_panel("Unknown ids"), "feature", "reference")
     for feature in ("user_unknown", "item_unknown"):
         assert shares[feature, "window"] == pytest.approx(STRANGE / WINDOW)
-    shown = {r["id"] for _, _, results in shop.of_users + shop.of_items for r in results}
-    assert shop.watched.value(model_panel("Catalogue shown")) == pytest.approx(len(shown) / len(shop.items))
+    catalogue = by(model_panel("Catalogue shown"), "kind")
+    for kind, answers in (("user", shop.of_users), ("item", shop.of_items)):
+        shown = {r["id"] for _, _, results in answers for r in results}
+        assert catalogue[kind,] == pytest.approx(len(shown) / len(shop.items))
 
 
 def test_statistics_are_the_clients_own(shop):
     """Of the answers of the last window. Scores are counted in thousandths."""
     rank = {item: at for at, item in enumerate(shop.expected.popular, 1)}
-    mine = {("item", "returned_rank"): [rank[r["id"]] for _, _, results in shop.of_users + shop.of_items for r in results],
-            ("user", "history"): [len(shop.expected.baskets[who]) for who, _, _ in shop.of_users],
+    mine = {("user", "history"): [len(shop.expected.baskets[who]) for who, _, _ in shop.of_users],
             ("item", "asked_rank"): [rank[item] for item, _, _ in shop.of_items]}
     for kind, answers in (("user", shop.of_users), ("item", shop.of_items)):
         own = [[r["score"] for r in results if r["source"] == kind] for _, _, results in answers]
         mine[kind, "top_score"] = [scores[0] for scores in own if scores]
         mine[kind, "mean_score"] = [sum(r["score"] for r in results) / len(results) for _, _, results in answers if results]
+        mine[kind, "returned_rank"] = [rank[r["id"]] for _, _, results in answers for r in results]
         mine[kind, "own_results"] = [len(scores) for scores in own]
     told = shop.watched.by("akin_prediction_statistic", "kind", "value", "statistic")
     for (kind, value), values in mine.items():

@@ -165,7 +165,9 @@ static void slots_are_added(void **state)
 		w->asked[AXIS_ITEM][3] = 10 + i;
 		w->asked[AXIS_CUSTOMER][4] = UINT32_MAX;
 		w->asked[AXIS_CUSTOMER][5] = 1;		/* behind what is counted */
-		w->returned[2] = i;
+		w->returned[AXIS_ITEM][2] = i;
+		w->returned[AXIS_CUSTOMER][3] = 5;
+		w->returned[AXIS_CUSTOMER][4] = 1;	/* behind the items that are counted */
 		w->strangers[AXIS_CUSTOMER][WATCH_STRANGERS - 1] = 2;
 		w->top_score[AXIS_ITEM][1000] = 1;
 		w->mean_score[AXIS_CUSTOMER][0] = 3;
@@ -180,7 +182,10 @@ static void slots_are_added(void **state)
 	assert_int_equal(s.asked[AXIS_ITEM][2], 0);
 	assert_int_equal(s.asked[AXIS_CUSTOMER][4], UINT32_MAX - 2);
 	assert_int_equal(s.asked[AXIS_CUSTOMER][5], 0);
-	assert_int_equal(s.returned[2], 3);
+	assert_int_equal(s.returned[AXIS_ITEM][2], 3);
+	assert_int_equal(s.returned[AXIS_ITEM][3], 0);
+	assert_int_equal(s.returned[AXIS_CUSTOMER][3], 15);
+	assert_int_equal(s.returned[AXIS_CUSTOMER][4], 0);
 	assert_int_equal(s.strangers[AXIS_CUSTOMER][WATCH_STRANGERS - 1], 6);
 	assert_int_equal(s.top_score[AXIS_ITEM][1000], 3);
 	assert_int_equal(s.mean_score[AXIS_CUSTOMER][0], 9);

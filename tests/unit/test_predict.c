@@ -148,7 +148,7 @@ static void what_is_left_behind(void **state)
 		assert_only(w->mean_score[kind], WATCH_SCORES, watched[i].mean);
 		assert_only(w->asked[kind], WATCH_ENTITIES, (int)watched[i].asked);
 		for (unsigned k = 0; k < 4; k++)
-			assert_int_equal(w->returned[k], watched[i].ids >> k & 1);
+			assert_int_equal(w->returned[kind][k], watched[i].ids >> k & 1);
 
 		/* the name stands where it should, and means this answer */
 		const char *end = t.answer.memory + ANSWER_HEAD + t.answer.body_len - SHOWN_ID - 2;

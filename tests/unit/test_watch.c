@@ -67,8 +67,8 @@ static void one_answer(void **state)
 	assert_int_equal(w->asked[AXIS_CUSTOMER][99], 1);
 	assert_int_equal(all(w->asked[0], AXES * WATCH_ENTITIES), 1);
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(w->returned[i], 1);
-	assert_int_equal(all(w->returned, WATCH_ENTITIES), 5);
+		assert_int_equal(w->returned[AXIS_CUSTOMER][i], 1);
+	assert_int_equal(all(w->returned[0], AXES * WATCH_ENTITIES), 5);
 	assert_int_equal(w->own_results[AXIS_CUSTOMER][3], 1);
 	assert_int_equal(all(w->own_results[0], AXES * WATCH_RESULTS), 1);
 	assert_int_equal(w->top_score[AXIS_CUSTOMER][731], 1);
@@ -184,7 +184,7 @@ static void large_catalogues(void **state)
 		answer_of(n, AXIS_ITEM, last, 5, 0, n < 12 ? n : 12, 0, 0);
 		assert_int_equal(w->asked[AXIS_ITEM][last / stride], 1);
 		for (uint32_t k = 0; k < 12; k++)
-			assert_int_equal(w->returned[k], (uint64_t)k * stride < (n < 12 ? n : 12));
+			assert_int_equal(w->returned[AXIS_ITEM][k], (uint64_t)k * stride < (n < 12 ? n : 12));
 		if (stride > 1 && last > 0) {
 			answer_of(n, AXIS_ITEM, last - 1, 5, 0, 0, 0, 0);
 			assert_int_equal(all(w->asked[0], AXES * WATCH_ENTITIES), 1);
@@ -234,8 +234,8 @@ static void threads_lose_nothing(void **state)
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 	assert_int_equal(w->asked[AXIS_ITEM][3], THREADS * EACH);
-	assert_int_equal(w->returned[7], THREADS * EACH);
-	assert_int_equal(w->returned[8], THREADS * EACH);
+	assert_int_equal(w->returned[AXIS_ITEM][7], THREADS * EACH);
+	assert_int_equal(w->returned[AXIS_ITEM][8], THREADS * EACH);
 	assert_int_equal(w->top_score[AXIS_ITEM][250], THREADS * EACH);
 	assert_int_equal(w->mean_score[AXIS_ITEM][500], THREADS * EACH);
 	assert_int_equal(c->predictions[AXIS_ITEM].outcome[DELIVERY_FILLED], THREADS * EACH);
