@@ -392,6 +392,11 @@ def test_what_was_bought_after_a_recommendation_counts_too(shop):
     it.configure(transactions=f"{it.sales} {folder}".replace("feed back", "feedback"), feedback_log=folder.rename(it.folder / "feedback"))
     ends(it, "ok")
     assert sources(it.model) == ["2026-01.csv", *logged]        # listed twice, read once
+    # A shop with columns and a delimiter of its own: they are not those of the log.
+    it.configure(transactions=it.sales, retrain_options="--columns customer=who,item=what --delimiter semicolon")
+    (it.sales / "2026-01.csv").write_text("who;what\n" + "".join(f"{customer};{item}\n" for customer, item in SALES))
+    ends(it, "ok")
+    assert sources(it.model) == ["2026-01.csv", *logged] and "I39" in bought(it, "0")
 
 
 def bought(it, customer):
