@@ -260,6 +260,36 @@ def test_upgrade(place, models):
     assert it.facts()["pid"] == second == it.pid and it.get("/readyz").status == 200
 
 
+# -- what has drifted -------------------------------------------------------------------------------------------------
+
+def test_status_tells_what_has_drifted_and_whether_anything_was_judged(place, models):
+    """Before any window there is no verdict, which is not the same as no drift."""
+    it = place(window_requests=100, window_min=100, baseline_windows=1)
+    it.put(models[0])
+    it.good("start")
+    until(lambda: it.facts()["features_judged"] == 0 and it.facts()["monitor"], "the monitor")
+    line = re.compile(r"^drift +(.*)$", re.M)
+    assert line.search(it.good("status"))[1] == "no verdict; 0 of 9 features judged, 0 windows closed"
+
+    def window(items, number):
+        with harness.Client(it.port) as client:
+            for at in range(100):
+                assert client.get(f"/predict/item/{items[at % len(items)]}").status == 200
+        until(lambda: it.facts()["windows_closed"] == number, "the window to be closed")
+
+    everything = [f"I{at:02}" for at in range(40)]
+    window(everything, 1)
+    window(everything, 2)
+    facts = it.facts()
+    assert 0 < facts["features_judged"] < facts["features"] and facts["drifted"] == ""
+    assert line.search(it.good("status"))[1] == f"none found; {facts['features_judged']} of 9 features judged, 2 windows closed"
+    window(["I07"], 3)
+    window(["I07"], 4)
+    assert "item_mix:baseline item_mix:previous" in it.facts()["drifted"]
+    said = line.search(it.good("status"))[1]
+    assert "item_mix (baseline, previous)" in said and ":" not in said and said.endswith(" features judged, 4 windows closed")
+
+
 # -- top ----------------------------------------------------------------------------------------------------------
 
 def test_top_counts_what_the_client_sent(place, models):
