@@ -57,11 +57,11 @@ def drift():
              ("previous", "the windows just before"))
     return [
         row("Drift of what is asked for"),
-        states("Verdicts", "Each feature against each reference. Drifted: significant and by much, in several windows running. Too "
-               "small: the last window does not suffice, and the verdict stays as it was.",
+        states("Verdicts", "Each feature against each reference. Drifted: significant and by much, in several windows running. No "
+               "verdict: the last window, or the reference, does not suffice, and what was found before stays.",
                """max by (feature, reference) (
                    akin_drift_detected{@} + 2 * akin_drift_insufficient{@} * (1 - akin_drift_detected{@}))""",
-               "{{feature}}, {{reference}}", (24, 14), ((0, "as before", GREEN), (1, "drifted", RED), (2, "too small", GREY))),
+               "{{feature}}, {{reference}}", (24, 14), ((0, "as before", GREEN), (1, "drifted", RED), (2, "no verdict", GREY))),
         *[panel for reference in every for panel in against(*reference)],
         *[panel for reference in every for panel in psi(*reference)],
         timeseries("Unknown ids", "Share of unknown ids among the distinct ids asked for in the last closed window, and what each "
