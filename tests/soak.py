@@ -197,7 +197,7 @@ class Pests:
     def signalled(self, number):
         """Always the youngest: the oldest lives as long as the soak, and would show what leaks."""
         with self.deaths:
-            victim = by_age(self.server)[-1]
+            victim = until(lambda: by_age(self.server)[1:], "more than one worker")[-1]
             os.kill(victim, number)
             self.kills += 1
             # one that is stopped while it starts is given 20 s more than worker_hung_ms: server/heartbeat.c

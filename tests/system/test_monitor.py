@@ -68,7 +68,7 @@ def statistics(page, kind, value):
 def assert_statistics(page, kind, value, values):
     """By NumPy, of all values as they are."""
     found, x = statistics(page, kind, value), numpy.array(values)
-    want = {"mean": x.mean(), "min": x.min(), "max": x.max(), "stddev": x.std(),
+    want = {"number": len(values), "mean": x.mean(), "min": x.min(), "max": x.max(), "stddev": x.std(),
             **{name: numpy.quantile(x, q, method="inverted_cdf") for name, q in QUANTILES.items()}}
     assert found == {name: pytest.approx(v, abs=1e-9) for name, v in want.items()}, (kind, value)
 
@@ -209,7 +209,7 @@ def test_drift(start, model, expected):
 
 def test_hit_rate(start, model, expected):
     """Of 100 purchases after recommendations, those of items that had been recommended; to the last one."""
-    server = start(model, window_requests=100)
+    server = start(model, window_requests=100, window_min=30)
     begun(server)
     draw = random.Random(3)
     users, events, hits = draw.sample(sorted(expected.baskets), 100), [], 0
