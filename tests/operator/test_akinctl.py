@@ -381,8 +381,8 @@ def test_top_leaves_the_terminal_as_it_was(place, models, key):
 # -- systemd ------------------------------------------------------------------------------------------------------
 
 @root
-@pytest.mark.parametrize("command, word", [("start", "start"), ("stop", "stop"), ("drain", "stop")])
-def test_under_systemd_the_unit_is_asked(place, command, word, tmp_path):
+@pytest.mark.parametrize("command, words", [("start", ["start", "is-active"]), ("stop", ["stop"]), ("drain", ["stop"])])
+def test_under_systemd_the_unit_is_asked(place, command, words, tmp_path):
     """A machine that systemd runs, as far as akinctl looks; systemctl only tells how it was called."""
     it = place()
     called = tmp_path / "called"
@@ -392,11 +392,24 @@ def test_under_systemd_the_unit_is_asked(place, command, word, tmp_path):
     done = subprocess.run(["unshare", "--mount", "sh", "-c", inside, "sh", operated.AKINCTL, command],
                           env=it.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
-    assert called.read_text().splitlines() == ["cat akin.service", f"{word} akin.service"]
+    assert called.read_text().splitlines() == [f"{word} akin.service" for word in ["cat", *words]]
     called.unlink()
     done = subprocess.run(["unshare", "--mount", "sh", "-c", inside, "sh", *it.command("status")],
                           env=it.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 3 and not called.exists()         # with -c it is another server
+
+
+@root
+def test_a_unit_that_was_skipped_has_not_been_started(place):
+    """For want of a model; systemctl start ends with 0 then."""
+    it = place()
+    (it.folder / "bin/systemctl").write_text('#!/bin/sh\n[ $1 != is-active ] || { echo inactive; exit 3; }\n')
+    (it.folder / "bin/systemctl").chmod(0o755)
+    inside = 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec "$@"'
+    for model, words in ((it.model, f"{it.model}: no model yet"), (it.conf, "the unit is inactive; journalctl")):
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", inside, "sh", operated.AKINCTL, "start"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, env={**it.environment(), "AKIN_MODEL": str(model)})
+        assert done.returncode == 1 and words in done.stdout, done.stdout
 
 
 # -- completion ---------------------------------------------------------------------------------------------------
