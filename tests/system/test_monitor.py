@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import random
+import re
 import signal
 import threading
 
@@ -146,6 +147,11 @@ def assert_consistent(page):
         assert of(page, "akin_drift_window_samples", feature="item_unknown", reference="previous") == requests
 
 
+def verdicts_in_the_log(server):
+    return re.findall(r"warn monitor\S+ (\w+) has drifted from (\w+): (?:KS distance [\d.]+, critical [\d.]+; )?PSI [\d.]+, critical [\d.]+, in the "
+                      r"last window\n", server.logged())
+
+
 def test_drift(start, model, expected):
     """Uniform requests have none. Then customers ask for what hardly anybody bought: seen in the second window. A reload
     of the same model begins anew. A monitor that is killed has a successor that goes on."""
@@ -193,13 +199,18 @@ def test_drift(start, model, expected):
     _, page = window(server, "item", draw.choices(cold, k=300))
     assert {("item_rank", "training"), ("item_rank", "baseline")} <= drifted(page)
     assert of(page, "akin_windows_closed_total", kind="item") == 6
+    alarming = sorted(pair for pair in drifted(page) if pair[1] != "previous")
+    until(lambda: sorted(verdicts_in_the_log(server)) == alarming, "each verdict to be in the log, once")
     stop.set()
     scraper.join()
     assert pages["done"] and pages["good"] > 5
+    os.kill(server.monitor(), signal.SIGKILL)       # whose successor says nothing twice
+    until(lambda: server.metric("akin_monitor_restarts_total") == 2 and server.metric("akin_monitor_age_seconds") <= 1, "its successor")
     server.hup()
     begun(server, 2)
     page = told(server)
     assert drifted(page) == set() and of(page, "akin_windows_closed_total", kind="item") == 6
+    assert sorted(verdicts_in_the_log(server)) == alarming and "no longer" not in server.logged()
     assert of(page, "akin_window_requests", kind="item") is None and statistics(page, "item", "top_score") == {}
     assert of(page, "akin_drift_insufficient", feature="item_rank", reference="baseline") == 1
     _, page = window(server, "item", draw.choices(items, k=300))

@@ -301,6 +301,10 @@ def test_purchases_that_follow_no_more_fire(shop):
         shop.watched.prometheus.scraped()
     assert shop.watched.value(model_panel("Features drifted")) == 0
     shop.watched.fires("AkinConceptDrift", instance=shop.watched.instance, retrain="true")
+    assert re.search(r"warn monitor\S+ concept drift: [\d.]+ hits are missing among the purchases of generation 2, more than \d+ \(hit_lambda\)",
+                     shop.server.logged())
+    assert re.search(r"warn monitor\S+ user_unknown has drifted from training: [\d.]+ % unknown, [\d.]+ % expected, in the last window",
+                     shop.server.logged())
     statistic, threshold = (shop.watched.value(model_panel("Page-Hinkley", name)) for name in ("statistic", "threshold"))
     assert statistic > threshold > 0
     assert shop.watched.by(model_panel("Hit rate", "generation {{generation}}"), "generation")["2",] == 0

@@ -119,6 +119,8 @@ static void test_the_log_of_events_behind_files_of_another_kind(void **state)
 
 	put(1, "Kunde,Artikel,Menge,Tag\n8,y,1,24.12.2025\n");	/* of no other file is the delimiter found out */
 	refused(&how, "Kunde,Artikel,Menge,Tag");
+	put(1, "customer;item\n8;y\n");				/* and none goes by names of its own */
+	refused(&how, "no column is named 'Kunde'");
 	put(1, LOG "purchase,y,,1,2026-01-02 03:04:05,,8,\n");
 	how.paths = first;		/* with nothing before it, it is a file like any other: the names may be wrong */
 	refused(&how, "no column is named 'Kunde'");
