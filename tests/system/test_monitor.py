@@ -14,7 +14,7 @@ from scipy import stats
 
 import harness
 from harness import alive, until
-from test_processes import ROWS, fine
+from tiny import ROWS, fine
 
 QUANTILES = {"median": 0.5, "p10": 0.1, "p25": 0.25, "p75": 0.75, "p90": 0.9, "p99": 0.99}
 
