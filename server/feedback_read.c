@@ -78,6 +78,12 @@ static bool read_kind(struct feedback_event *e, const json_t *from)
 	return refuse(e, OUTCOME_UNKNOWN_EVENT, "event: must be click, cart or purchase");
 }
 
+/* The likeliest mistake: a clock of milliseconds. Taken for seconds they are thousands of years ahead; these are of 1973 to now. */
+static bool in_milliseconds(const json_t *from, const struct feedback_limits *l)
+{
+	return json_is_number(from) && json_number_value(from) >= 1e11 && json_number_value(from) <= (double)l->latest_ms;
+}
+
 /* A text, or seconds since 1970. */
 static bool read_time(struct feedback_event *e, const json_t *from, const struct feedback_limits *l)
 {
@@ -94,7 +100,9 @@ static bool read_time(struct feedback_event *e, const json_t *from, const struct
 	if (!fine)
 		return refuse(e, OUTCOME_MALFORMED, "time: must be ISO 8601 or seconds since 1970");
 	if (e->ms > l->latest_ms)
-		return refuse(e, OUTCOME_FUTURE, "time: must not be further in the future than feedback_future_s");
+		return refuse(e, OUTCOME_FUTURE, in_milliseconds(from, l) ?
+			      "time: must be in seconds since 1970, and looks like milliseconds" :
+			      "time: must not be further in the future than feedback_future_s");
 	e->timed = true;
 	return true;
 }
