@@ -172,6 +172,11 @@ soak: etc/packages/build.need etc/packages/test.need
 	@$(PYTHON) tests/soak.py $(BUILD) $(or $(MINUTES),30)
 .PHONY: soak
 
+# The package and its units on a machine of their own whose process 1 is systemd: docs/reliability.md.
+systemd: etc/packages/build.need etc/packages/test.need etc/packages/deb.need
+	@$(PYTHON) tests/under_systemd.py $(BUILD)
+.PHONY: systemd
+
 screenshots: etc/packages/build.need etc/packages/test.need etc/packages/screenshots.need
 	@$(MAKE) $(SUB) all model
 	@$(PYTHON) tests/render/screenshots.py
@@ -207,6 +212,7 @@ help:
 	@echo 'make feedback   EVENTS=1000000 events of feedback while workers are killed, and what is left of them'
 	@echo 'make drift-study  how often drift is seen that is none, and how soon what is: the tables of docs/monitoring.md'
 	@echo 'make soak       everything at once for MINUTES=30: load, reloads, kills, hostile clients, and nothing left of it'
+	@echo 'make systemd    the package under a real systemd of its own: started, hung, killed, upgraded, retrained, taken away'
 	@echo 'make drift-demo a model of May, traffic of December: alert, retraining and all-clear, in three minutes'
 	@echo 'make tsan       system tests with a thread sanitizer; valgrind: system tests under it (PYTEST=)'
 	@echo 'make bench      the table of docs/performance.md, measured here (PART=monitoring: what monitoring costs, alone)'

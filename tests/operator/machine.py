@@ -6,6 +6,7 @@ whose process 1 is a sleeper: when it is killed, nothing is left. /dev/shm is it
 """
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -109,3 +110,17 @@ def build_package():
     packages = [pathlib.Path(line) for line in done.stdout.split() if line.endswith(".deb") and "dbgsym" not in line]
     assert len(packages) == 1, done.stdout
     return TOP / packages[0], done.stdout
+
+
+def needs_of(package):
+    """The names of what it depends on; of alternatives the first."""
+    depends = subprocess.run(["dpkg-deb", "-f", package, "Depends"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return [re.sub(r"\s*\(.*", "", one).split("|")[0].strip() for one in depends.split(",")]
+
+
+def write_sales(path, every):
+    """Every nth row of the shipped data, so that all of its time is there."""
+    lines = subprocess.run(["lz4", "-dc", TOP / "tests/data/online-retail/OnlineRetail.csv.lz4"], stdout=subprocess.PIPE,
+                           check=True).stdout.splitlines(keepends=True)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"".join([lines[0], *lines[1::every]]))

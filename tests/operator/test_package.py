@@ -31,18 +31,12 @@ def package():
 def debian(package, tmp_path_factory):
     """A machine with what the runbook takes for granted: curl, logrotate, ss, the libraries, and a shop's export."""
     shop = tmp_path_factory.mktemp("shop")
-    depends = subprocess.run(["dpkg-deb", "-f", package[0], "Depends"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    needs = [re.sub(r"\s*\(.*", "", one).split("|")[0].strip() for one in depends.split(",")]
     buildah.FOLDER.mkdir(parents=True, exist_ok=True)
-    it = machine.Machine(harness.BUILD / "machine", *needs, "curl", "logrotate", "iproute2")
+    it = machine.Machine(harness.BUILD / "machine", *machine.needs_of(package[0]), "curl", "logrotate", "iproute2")
     it.before = set(it.outside("find / -xdev \\( -path /proc -o -path /dev -o -path /sys -o -path /tmp -o -path /root "
                                "-o -path /var/cache -o -path /var/lib/apt -o -path /var/log/apt \\) -prune -o -print").stdout.splitlines())
-    # 40000 rows of the shipped data, spread over all of it
-    lines = subprocess.run(["lz4", "-dc", TOP / "tests/data/online-retail/OnlineRetail.csv.lz4"], stdout=subprocess.PIPE,
-                           check=True).stdout.splitlines(keepends=True)
     folder = it.root / "srv/shop"
-    folder.mkdir()
-    (folder / "sales.csv").write_bytes(b"".join([lines[0], *lines[1::13]]))
+    machine.write_sales(folder / "sales.csv", 13)           # 40000 rows
     other = harness.csv_bytes([(f"C{c}", f"X{(c * 3 + k) % 50}") for c in range(50) for k in range(3)])
     assert harness.prep("build", "-o", folder / "other.akin", "-", stdin=other).returncode == 0
     (folder / "cut.akin").write_bytes((folder / "other.akin").read_bytes()[:-100])
