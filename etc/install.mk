@@ -16,7 +16,7 @@ CONF  = sed -e 's,^\#log = .*,log = $(LOCALSTATEDIR)/log/akin/akin.log,' -e 's,^
 UNITS_OF_SYSTEMD = akin.service akin-retrain.service akin-retrain.timer akin-webhook.socket akin-webhook@.service
 
 INSTALLED = $(PREFIX)/bin/akin-prep $(addprefix $(PREFIX)/sbin/,akin-server akinctl akin-webhook) \
-	$(addprefix $(PREFIX)/share/akin/akinctl-,model retrain view) $(addprefix $(UNITDIR)/,$(UNITS_OF_SYSTEMD)) \
+	$(addprefix $(PREFIX)/share/akin/akinctl-,model retrain start view) $(addprefix $(UNITDIR)/,$(UNITS_OF_SYSTEMD)) \
 	$(PREFIX)/lib/sysusers.d/akin.conf \
 	$(PREFIX)/lib/tmpfiles.d/akin.conf $(SYSCONFDIR)/logrotate.d/akin $(COMPLETIONS)/akinctl $(COMPLETIONS)/akin-prep \
 	$(foreach m,$(MAN),$(MANDIR)/man$(subst .,,$(suffix $m))/$(notdir $m))
@@ -25,7 +25,7 @@ install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(PREFIX)/share/akin $(SYSCONFDIR)/akin $(DOCDIR))
 	install $(BUILD)/akin-prep $(DESTDIR)$(PREFIX)/bin/
 	install $(BUILD)/akin-server etc/akinctl etc/akin-webhook $(DESTDIR)$(PREFIX)/sbin/
-	install -m 644 $(addprefix etc/akinctl-,model retrain view) $(DESTDIR)$(PREFIX)/share/akin/
+	install -m 644 $(addprefix etc/akinctl-,model retrain start view) $(DESTDIR)$(PREFIX)/share/akin/
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
 	install -m 644 README.md LICENSE $(wildcard docs/*.md $(UI)/files/licences.txt) $(DESTDIR)$(DOCDIR)/
 	for e in $(EXAMPLES); do install -D -m 644 $$e $(DESTDIR)$(DOCDIR)/examples/$${e#etc/} || exit; done

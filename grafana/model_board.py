@@ -13,8 +13,10 @@ CONCEPT = " or ".join(f'{number} * akin_concept_drift_state{{@, state="{name}"}}
 def overview():
     return [
         stat("Features drifted", "Features that differ from training or from the baseline, by the server's verdict over several "
-             "windows. AkinDataDrift and AkinUnknownIdsRising fire for them.", "short",
-             f"sum(akin_drift_detected{{@, {ALARMING}}})", (3, 4), GREEN, (1, RED)),
+             "windows. AkinDataDrift and AkinUnknownIdsRising fire for them. No verdict: the last windows were too small for any.",
+             "short", f"""(sum(akin_drift_detected{{@, {ALARMING}}}) > 0) or - (min(akin_drift_insufficient{{@, {ALARMING}}}) == 1)
+             or sum(akin_drift_detected{{@, {ALARMING}}})""", (3, 4), GREY, (0, GREEN), (1, RED),
+             mappings=((-1, "no verdict", GREY),)),
         stat("Concept", "Whether purchases still follow the recommendations, by Page and Hinkley's test. Unknown until there is "
              "enough feedback, and a rate to expect.", "short", f"max({CONCEPT})", (3, 4), GREY, (1, GREEN), (2, YELLOW), (3, RED),
              graph=False, mappings=STATES),
@@ -55,11 +57,11 @@ def drift():
              ("previous", "the windows just before"))
     return [
         row("Drift of what is asked for"),
-        states("Verdicts", "Each feature against each reference. Drifted: significant and by much, in several windows running. Too "
-               "small: the last window does not suffice, and the verdict stays as it was.",
+        states("Verdicts", "Each feature against each reference. Drifted: significant and by much, in several windows running. No "
+               "verdict: the last window, or the reference, does not suffice, and what was found before stays.",
                """max by (feature, reference) (
                    akin_drift_detected{@} + 2 * akin_drift_insufficient{@} * (1 - akin_drift_detected{@}))""",
-               "{{feature}}, {{reference}}", (24, 14), ((0, "as before", GREEN), (1, "drifted", RED), (2, "too small", GREY))),
+               "{{feature}}, {{reference}}", (24, 14), ((0, "as before", GREEN), (1, "drifted", RED), (2, "no verdict", GREY))),
         *[panel for reference in every for panel in against(*reference)],
         *[panel for reference in every for panel in psi(*reference)],
         timeseries("Unknown ids", "Share of unknown ids among the distinct ids asked for in the last closed window, and what each "
@@ -111,7 +113,7 @@ def predictions():
 
 
 def statistics():
-    columns = ("mean", "median", "min", "max", "stddev", "p10", "p25", "p75", "p90", "p99")
+    columns = ("number", "mean", "median", "min", "max", "stddev", "p10", "p25", "p75", "p90", "p99")
 
     def spread(title, description, value, unit="short"):
         return timeseries(title, description, unit, [
@@ -120,7 +122,8 @@ def statistics():
 
     return [
         row("Statistics of the last closed window"),
-        merged_table("Statistics", "What a window's values come to, by kind of request; of several instances, their mean.",
+        merged_table("Statistics", "How many values a window has, and what they come to, by kind of request; of several instances, "
+                     "their mean.",
                      {name: f'avg by (kind, value) (akin_prediction_statistic{{@, statistic="{name}"}})' for name in columns},
                      {"kind": "Kind", "value": "Value"}, (24, 10)),
         spread("Top scores", "Score of the first own result of each answer; answers without one are left out.", "top_score", "none"),

@@ -90,6 +90,11 @@
 	X(0.6, "0.6") X(0.7, "0.7") X(0.8, "0.8") X(0.9, "0.9") X(1.0, "1.0")
 #define RESULT_BOUNDS(X) \
 	X(0, "0.0") X(1, "1.0") X(2, "2.0") X(5, "5.0") X(10, "10.0") X(20, "20.0") X(50, "50.0") X(100, "100.0")
+
+/* The bin of a number `it` among such bounds, which ascend, is how many of them it is above: 0 SCORE_BOUNDS(BIN_OF_IT). Counted
+ * without a branch, for which bin comes next can't be predicted. */
+#define BIN_OF_IT(bound, label) + (it > (bound))
+
 /* X(symbol, label value): what customers do with what they were shown. */
 #define EVENTS(X) X(CLICK, "click") X(CART, "cart") X(PURCHASE, "purchase")
 

@@ -74,6 +74,16 @@ void samples_window_unknown_ids(struct page *p)
 	}
 }
 
+static void statistic(struct page *p, const char *kind, const char *value, const char *name, double number)
+{
+	struct labels l = {.len = 0};
+
+	labels_add(&l, "kind", kind);
+	labels_add(&l, "value", value);
+	labels_add(&l, "statistic", name);
+	write_real(&p->w, &l, number);
+}
+
 static void statistics(struct page *p, const char *kind, const char *value, const struct monitored_statistics *s)
 {
 	static const char *const name[] = {
@@ -82,14 +92,11 @@ static void statistics(struct page *p, const char *kind, const char *value, cons
 #undef X
 	};
 
-	for (unsigned i = 0; s->n > 0 && i < STATISTIC_COUNT; i++) {
-		struct labels l = {.len = 0};
-
-		labels_add(&l, "kind", kind);
-		labels_add(&l, "value", value);
-		labels_add(&l, "statistic", name[i]);
-		write_real(&p->w, &l, s->of[i]);
-	}
+	if (s->n == 0)
+		return;
+	statistic(p, kind, value, "number", (double)s->n);
+	for (unsigned i = 0; i < STATISTIC_COUNT; i++)
+		statistic(p, kind, value, name[i], s->of[i]);
 }
 
 void samples_prediction_statistic(struct page *p)

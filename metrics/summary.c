@@ -10,14 +10,14 @@
 /* A series in ascending order: pair i into *value, *weight. */
 struct series {
 	const uint64_t *counts;		/* of a histogram; or NULL */
-	double scale, offset;
+	double per, offset;
 	const struct weighted *values;
 	size_t n;
 };
 
 static struct weighted pair(const struct series *s, size_t i)
 {
-	return s->counts ? (struct weighted){s->scale * (double)i + s->offset, s->counts[i]} : s->values[i];
+	return s->counts ? (struct weighted){(double)i / s->per + s->offset, s->counts[i]} : s->values[i];
 }
 
 static const struct {
@@ -73,9 +73,9 @@ static void sum_up(struct monitored_statistics *out, const struct series *s)
 	out->of[STATISTIC_STDDEV] = sqrt(squares / (double)out->n);
 }
 
-void summary_of_histogram(struct monitored_statistics *s, const uint64_t *counts, unsigned bins, double scale, double offset)
+void summary_of_histogram(struct monitored_statistics *s, const uint64_t *counts, unsigned bins, double per, double offset)
 {
-	sum_up(s, &(struct series){.counts = counts, .scale = scale, .offset = offset, .n = bins});
+	sum_up(s, &(struct series){.counts = counts, .per = per, .offset = offset, .n = bins});
 }
 
 static int by_value(const void *a, const void *b)

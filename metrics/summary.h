@@ -10,9 +10,9 @@
 
 #include "monitored.h"
 
-/* Of a histogram: counts[i] values of scale * i + offset, scale above 0. What a bin's values are rounded to is what they
- * count for. */
-void summary_of_histogram(struct monitored_statistics *s, const uint64_t *counts, unsigned bins, double scale, double offset);
+/* Of a histogram: counts[i] values of i / per + offset, per above 0: so the bin 346 of thousandths is the double 0.346, and no
+ * neighbour of it. What a bin's values are rounded to is what they count for. */
+void summary_of_histogram(struct monitored_statistics *s, const uint64_t *counts, unsigned bins, double per, double offset);
 
 /* Of values that occurred `weight` times each, in any order; weight 0 is as if it was not there. They are sorted in
  * place, by qsort(). No value is NaN. */

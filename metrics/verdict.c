@@ -211,6 +211,7 @@ static void compare_shares(struct monitored_drift *d, struct part here, struct p
 		judge(d, d->share_p_value < alpha(r) && d->share - d->reference_share > effect(r, true), r);
 }
 
+/* Without a backtest nobody knows how many strangers are usual, and a shop has some every day: no verdict. */
 static void share_against_training(struct monitored_drift *d, const struct window *w, const struct profile *p,
 				   const struct window_rules *r)
 {
@@ -218,8 +219,6 @@ static void share_against_training(struct monitored_drift *d, const struct windo
 	bool items = w->axis == AXIS_ITEM;
 	struct part there = {items ? b->unknown_items : b->unknown_users, items ? b->seen_items : b->seen_users};
 
-	if (there.n == 0)		/* no backtest: what it was built from, it knows */
-		there = (struct part){0, p->entities[w->axis]};
 	compare_shares(d, (struct part){w->strangers, w->entities + w->strangers}, there, verdict_enough(w, r), r);
 }
 

@@ -28,33 +28,9 @@ static void add_entity(_Atomic uint32_t cells[WATCH_ENTITIES], uint32_t n, uint3
 		watch_more(&cells[i / stride]);
 }
 
-static unsigned score_bin(double score)
-{
-	static const double bound[] = {
-#define X(value, le) value,
-		SCORE_BOUNDS(X)
-#undef X
-	};
-	unsigned i = 0;
+static unsigned score_bin(double it) { return 0 SCORE_BOUNDS(BIN_OF_IT); }
 
-	while (i < SCORE_BOUND_COUNT && score > bound[i])
-		i++;
-	return i;
-}
-
-static unsigned result_bin(size_t results)
-{
-	static const uint8_t bound[] = {
-#define X(value, le) value,
-		RESULT_BOUNDS(X)
-#undef X
-	};
-	unsigned i = 0;
-
-	while (i < RESULT_BOUND_COUNT && results > bound[i])
-		i++;
-	return i;
-}
+static unsigned result_bin(size_t it) { return 0 RESULT_BOUNDS(BIN_OF_IT); }
 
 static enum delivery delivery(const struct watch_answer *a)
 {

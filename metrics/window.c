@@ -68,7 +68,7 @@ static void tell_scores(struct monitored_statistics *s, const uint32_t *from, co
 
 	for (unsigned i = 0; i < WATCH_SCORES; i++)
 		counts[i] = to[i] - from[i];
-	summary_of_histogram(s, counts, WATCH_SCORES, 0.001, 0);
+	summary_of_histogram(s, counts, WATCH_SCORES, 1000, 0);
 }
 
 static void tell_results(struct monitored_statistics *s, const uint32_t *from, const uint32_t *to)

@@ -7,6 +7,7 @@
 
 #include "progress.h"
 #include "replay_report.h"
+#include "replay_text.h"
 #include "report.h"
 
 /* All there is of a replay. Each part is zero until its step is done. */
@@ -17,9 +18,9 @@ struct replay {
 	struct purchases purchases;
 	struct replay_model model;
 	struct replay_server *server;
-	struct judge judge;
-	struct feedback feedback;
-	struct score score;
+	struct replay_judge judge;
+	struct replay_feedback feedback;
+	struct replay_score score;
 };
 
 static bool read_new(struct replay *r, struct fault *why)
@@ -57,26 +58,26 @@ static bool open_asked(struct replay *r, struct fault *why)
 static bool ask_all(struct replay *r, struct fault *why)
 {
 	const struct purchases *p = &r->purchases;
-	struct judge *j = &r->judge;
+	struct replay_judge *j = &r->judge;
 
-	*j = (struct judge){.options = &r->options, .new = &r->new, .purchases = p,
-			    .model = r->options.model ? &r->model : NULL, .server = r->server};
-	if (!judge_open(j, why) || (r->options.feedback && !feedback_open(&r->feedback, j, why)))
+	*j = (struct replay_judge){.options = &r->options, .new = &r->new, .purchases = p,
+				    .model = r->options.model ? &r->model : NULL, .server = r->server};
+	if (!replay_judge_open(j, why) || (r->options.feedback && !replay_feedback_open(&r->feedback, j, why)))
 		return false;
 	progress_phase(&r->progress, "asking for items");
-	if (!judge_items(j, progress_step, &r->progress, why))
+	if (!replay_judge_items(j, progress_step, &r->progress, why))
 		return false;
 	progress_phase(&r->progress, "asking for customers");
 	for (uint32_t i = 0; i < p->n; i++) {
-		uint32_t customer = r->new.customer[judge_row(j, i)];
+		uint32_t customer = r->new.customer[replay_judge_row(j, i)];
 
-		if (!judge_customer(j, customer, false, why))
+		if (!replay_judge_customer(j, customer, false, why))
 			return false;
-		if (r->options.feedback && j->customer[customer] == SEEN_KNOWN && !feedback_add(&r->feedback, i, why))
+		if (r->options.feedback && j->customer[customer] == SEEN_KNOWN && !replay_feedback_add(&r->feedback, i, why))
 			return false;
 		progress_step(&r->progress, i, p->n);
 	}
-	return !r->options.feedback || feedback_flush(&r->feedback, why);
+	return !r->options.feedback || replay_feedback_flush(&r->feedback, why);
 }
 
 static bool tell(struct replay *r)
@@ -88,23 +89,23 @@ static bool tell(struct replay *r)
 	if (o->server)
 		result.server = replay_server_json(r->server);
 	if (o->feedback)
-		result.feedback = feedback_json(&r->feedback);
+		result.feedback = replay_feedback_json(&r->feedback);
 	json_t *all = (!o->server || result.server) && (!o->feedback || result.feedback) ? replay_report_json(&result) : NULL;
 
 	json_decref(result.server);
 	json_decref(result.feedback);
 	if (!all || o->json)
 		return report_print_json(all);
-	replay_report_text(all);
+	replay_text_report(all);
 	json_decref(all);
 	return report_flushed();
 }
 
 static void replay_free(struct replay *r)
 {
-	score_free(&r->score);
-	feedback_close(&r->feedback);
-	judge_close(&r->judge);
+	replay_score_free(&r->score);
+	replay_feedback_close(&r->feedback);
+	replay_judge_close(&r->judge);
 	replay_server_close(r->server);
 	replay_model_close(&r->model);
 	purchases_free(&r->purchases);
@@ -123,8 +124,8 @@ int replay_main(int argc, char **argv)
 	progress_open(&r.progress, r.options.quiet);
 
 	bool ok = read_new(&r, &why) && open_asked(&r, &why) && ask_all(&r, &why) &&
-		  score_make(&r.score, &r.judge, r.options.model ? r.model.opened.model.head->data_until : TRANSACTIONS_NO_TIME,
-			     &why);
+		  replay_score_make(&r.score, &r.judge,
+				    r.options.model ? r.model.opened.model.head->data_until : TRANSACTIONS_NO_TIME, &why);
 
 	progress_clear(&r.progress);
 	if (!ok)

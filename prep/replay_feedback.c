@@ -16,28 +16,28 @@
 #define EVENT_MAX    4096		/* bytes of an event: an id has 1024 at most, and twice as many with escapes */
 #define OUTCOMES_MAX 100		/* different ones that are counted */
 
-bool feedback_open(struct feedback *f, struct judge *j, struct fault *why)
+bool replay_feedback_open(struct replay_feedback *f, struct replay_judge *j, struct fault *why)
 {
-	*f = (struct feedback){.judge = j};
+	*f = (struct replay_feedback){.judge = j};
 	f->purchase = malloc(j->options->batch * sizeof *f->purchase);
 	f->again = calloc(j->purchases->n, sizeof *f->again);
 	f->outcomes = json_object();
 	if (f->purchase && f->again && f->outcomes)
 		return true;
-	feedback_close(f);
+	replay_feedback_close(f);
 	return fault_set(why, "no memory to post %u purchases", j->purchases->n);
 }
 
-void feedback_close(struct feedback *f)
+void replay_feedback_close(struct replay_feedback *f)
 {
 	free(f->body);
 	free(f->purchase);
 	free(f->again);
 	json_decref(f->outcomes);
-	*f = (struct feedback){0};
+	*f = (struct replay_feedback){0};
 }
 
-static bool append(struct feedback *f, const char *bytes, size_t len)
+static bool append(struct replay_feedback *f, const char *bytes, size_t len)
 {
 	if (f->length + len > f->cap) {
 		size_t cap = 2 * (f->length + len) + BODY_MAX;
@@ -64,10 +64,10 @@ static const char *time_text(char text[TIME_TEXT], const struct transactions *t,
 }
 
 /* One event as JSON, to be freed; NULL when memory is short. */
-static char *event_text(const struct feedback *f, uint32_t purchase)
+static char *event_text(const struct replay_feedback *f, uint32_t purchase)
 {
 	const struct transactions *t = f->judge->new;
-	uint32_t row = judge_row(f->judge, purchase), item = t->item[row];
+	uint32_t row = replay_judge_row(f->judge, purchase), item = t->item[row];
 	char time[TIME_TEXT];
 	json_t *event = json_pack("{s:s, s:s%, s:s, s:s*}", "recommendation_id", f->judge->id[t->customer[row]],
 				  "item", t->items.bytes + t->items.start[item],
@@ -79,7 +79,7 @@ static char *event_text(const struct feedback *f, uint32_t purchase)
 	return text;
 }
 
-static bool count_outcome(struct feedback *f, const char *outcome, struct fault *why)
+static bool count_outcome(struct replay_feedback *f, const char *outcome, struct fault *why)
 {
 	json_t *count = json_object_get(f->outcomes, outcome);
 
@@ -112,7 +112,7 @@ static bool agrees(const struct judged *v, enum standing is, const json_t *resul
 	return v->standing == is && (is != HIT || !json_is_integer(rank) || json_integer_value(rank) == (json_int_t)v->place + 1);
 }
 
-static bool take_result(struct feedback *f, uint32_t purchase, const json_t *result, struct fault *why)
+static bool take_result(struct replay_feedback *f, uint32_t purchase, const json_t *result, struct fault *why)
 {
 	struct judged *v = &f->judge->judged[purchase];
 	const char *outcome = json_string_value(json_object_get(result, "outcome"));
@@ -128,7 +128,7 @@ static bool take_result(struct feedback *f, uint32_t purchase, const json_t *res
 	return true;
 }
 
-static bool add(struct feedback *f, uint32_t purchase, struct fault *why)
+static bool add(struct replay_feedback *f, uint32_t purchase, struct fault *why)
 {
 	char *text = event_text(f, purchase);
 	bool ok = text && append(f, f->count ? "," : "[", 1) && append(f, text, strlen(text));
@@ -139,15 +139,15 @@ static bool add(struct feedback *f, uint32_t purchase, struct fault *why)
 }
 
 /* The server does not know the answer any more: with a new one, in the next request. */
-static bool ask_again(struct feedback *f, uint32_t purchase, struct fault *why)
+static bool ask_again(struct replay_feedback *f, uint32_t purchase, struct fault *why)
 {
-	uint32_t customer = f->judge->new->customer[judge_row(f->judge, purchase)];
+	uint32_t customer = f->judge->new->customer[replay_judge_row(f->judge, purchase)];
 
 	f->again[purchase] = 1;
-	return judge_customer(f->judge, customer, true, why) && add(f, purchase, why);
+	return replay_judge_customer(f->judge, customer, true, why) && add(f, purchase, why);
 }
 
-static bool post(struct feedback *f, struct fault *why)
+static bool post(struct replay_feedback *f, struct fault *why)
 {
 	uint32_t count = f->count;
 	json_t *results = NULL;
@@ -169,7 +169,7 @@ static bool post(struct feedback *f, struct fault *why)
 	return ok;
 }
 
-bool feedback_add(struct feedback *f, uint32_t purchase, struct fault *why)
+bool replay_feedback_add(struct replay_feedback *f, uint32_t purchase, struct fault *why)
 {
 	while (f->count == f->judge->options->batch || (f->count > 0 && f->length > BODY_MAX - EVENT_MAX))
 		if (!post(f, why))
@@ -177,7 +177,7 @@ bool feedback_add(struct feedback *f, uint32_t purchase, struct fault *why)
 	return add(f, purchase, why);
 }
 
-bool feedback_flush(struct feedback *f, struct fault *why)
+bool replay_feedback_flush(struct replay_feedback *f, struct fault *why)
 {
 	while (f->count > 0)
 		if (!post(f, why))
@@ -185,7 +185,7 @@ bool feedback_flush(struct feedback *f, struct fault *why)
 	return true;
 }
 
-json_t *feedback_json(const struct feedback *f)
+json_t *replay_feedback_json(const struct replay_feedback *f)
 {
 	return json_pack("{s:I, s:I, s:O}", "posted", (json_int_t)f->posted, "contradicted", (json_int_t)f->contradicted,
 			 "outcomes", f->outcomes);

@@ -4,8 +4,8 @@
 
 #include "replay_judge.h"
 
-struct feedback {
-	struct judge *judge;
+struct replay_feedback {
+	struct replay_judge *judge;
 	char *body;			/* the events of the next request, a JSON array but for its end */
 	size_t length, cap;
 	uint32_t *purchase;		/* [options->batch] whose they are */
@@ -16,16 +16,16 @@ struct feedback {
 };
 
 /* j is borrowed. False: nothing is to be freed. */
-bool feedback_open(struct feedback *f, struct judge *j, struct fault *why);
-void feedback_close(struct feedback *f);
+bool replay_feedback_open(struct replay_feedback *f, struct replay_judge *j, struct fault *why);
+void replay_feedback_close(struct replay_feedback *f);
 
 /* Post a purchase that was judged, of a customer that is known: now, or with others later. A purchase that is NOT_JUDGED is judged
  * by what the server says. */
-bool feedback_add(struct feedback *f, uint32_t purchase, struct fault *why);
+bool replay_feedback_add(struct replay_feedback *f, uint32_t purchase, struct fault *why);
 /* Post what was not posted yet. */
-bool feedback_flush(struct feedback *f, struct fault *why);
+bool replay_feedback_flush(struct replay_feedback *f, struct fault *why);
 
 /* For the report: {posted, contradicted, outcomes}; a new reference, NULL when memory is short. */
-json_t *feedback_json(const struct feedback *f);
+json_t *replay_feedback_json(const struct replay_feedback *f);
 
 #endif

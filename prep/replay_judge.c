@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool judge_open(struct judge *j, struct fault *why)
+bool replay_judge_open(struct replay_judge *j, struct fault *why)
 {
 	uint32_t customers = j->new->customers.n, items = j->new->items.n;
 
@@ -20,14 +20,14 @@ bool judge_open(struct judge *j, struct fault *why)
 	if (j->options->feedback)
 		j->id = calloc(customers, sizeof *j->id);
 	if (!j->judged || !j->customer || !j->item || !j->place_of || !j->reply.place || (j->options->feedback && !j->id)) {
-		judge_close(j);
+		replay_judge_close(j);
 		return fault_set(why, "no memory to judge what was bought");
 	}
 	memset(j->place_of, 0xff, items * sizeof *j->place_of);
 	return true;
 }
 
-void judge_close(struct judge *j)
+void replay_judge_close(struct replay_judge *j)
 {
 	free(j->judged);
 	free(j->customer);
@@ -35,10 +35,11 @@ void judge_close(struct judge *j)
 	free(j->id);
 	free(j->place_of);
 	free(j->reply.place);
-	*j = (struct judge){0};
+	*j = (struct replay_judge){0};
 }
 
-bool judge_items(struct judge *j, void (*step)(void *of, uint64_t done, uint64_t total), void *of, struct fault *why)
+bool replay_judge_items(struct replay_judge *j, void (*step)(void *of, uint64_t done, uint64_t total), void *of,
+			struct fault *why)
 {
 	bool known;
 
@@ -53,7 +54,7 @@ bool judge_items(struct judge *j, void (*step)(void *of, uint64_t done, uint64_t
 	return true;
 }
 
-static enum standing standing_of(const struct judge *j, uint32_t customer, uint32_t item)
+static enum standing standing_of(const struct replay_judge *j, uint32_t customer, uint32_t item)
 {
 	if (!j->reply.known)
 		return UNKNOWN_CUSTOMER;
@@ -67,7 +68,7 @@ static enum standing standing_of(const struct judge *j, uint32_t customer, uint3
 }
 
 /* Hold all of the customer's purchases against the reply. */
-static void hold_against(struct judge *j, uint32_t customer)
+static void hold_against(struct replay_judge *j, uint32_t customer)
 {
 	const struct purchases *p = j->purchases;
 	const struct reply *r = &j->reply;
@@ -77,7 +78,7 @@ static void hold_against(struct judge *j, uint32_t customer)
 			j->place_of[r->place[i].item] = i;
 	for (uint64_t k = p->of_start[customer]; k < p->of_start[customer + 1]; k++) {
 		struct judged *judged = &j->judged[p->of[k]];
-		uint32_t item = j->new->item[judge_row(j, p->of[k])];
+		uint32_t item = j->new->item[replay_judge_row(j, p->of[k])];
 
 		judged->standing = (uint8_t)standing_of(j, customer, item);
 		if (judged->standing != HIT)
@@ -90,7 +91,7 @@ static void hold_against(struct judge *j, uint32_t customer)
 			j->place_of[r->place[i].item] = UINT32_MAX;
 }
 
-bool judge_customer(struct judge *j, uint32_t customer, bool again, struct fault *why)
+bool replay_judge_customer(struct replay_judge *j, uint32_t customer, bool again, struct fault *why)
 {
 	bool first = j->customer[customer] == NOT_ASKED;
 

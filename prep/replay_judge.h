@@ -19,7 +19,7 @@ struct judged {				/* a purchase */
 	uint8_t standing;		/* enum standing */
 };
 
-struct judge {
+struct replay_judge {
 	const struct replay_options *options;
 	const struct transactions *new;
 	const struct purchases *purchases;
@@ -36,18 +36,19 @@ struct judge {
 enum seen { NOT_ASKED, SEEN_KNOWN, SEEN_UNKNOWN };
 
 /* j's first five members are set and borrowed, the others zero. False: nothing is to be freed. */
-bool judge_open(struct judge *j, struct fault *why);
-void judge_close(struct judge *j);
+bool replay_judge_open(struct replay_judge *j, struct fault *why);
+void replay_judge_close(struct replay_judge *j);
 
 /* Find out which items are known. */
-bool judge_items(struct judge *j, void (*step)(void *of, uint64_t done, uint64_t total), void *of, struct fault *why);
+bool replay_judge_items(struct replay_judge *j, void (*step)(void *of, uint64_t done, uint64_t total), void *of,
+			struct fault *why);
 
 /* Ask for a customer, if that was not done yet or `again`, and then judge all of the customer's purchases. Again, only
  * the answer's name is taken: the verdicts stand. */
-bool judge_customer(struct judge *j, uint32_t customer, bool again, struct fault *why);
+bool replay_judge_customer(struct replay_judge *j, uint32_t customer, bool again, struct fault *why);
 
 /* The customer and the item of a purchase, as numbers of the transactions. */
-static inline uint32_t judge_row(const struct judge *j, uint32_t purchase)
+static inline uint32_t replay_judge_row(const struct replay_judge *j, uint32_t purchase)
 {
 	return j->purchases->order[j->purchases->at[purchase]];
 }

@@ -53,8 +53,8 @@ static json_t *promise_json(const struct backtest *b, uint32_t n)
 /* Hits within the first n places. */
 static json_t *cut_json(const struct replay_result *r, uint32_t n)
 {
-	const struct score *s = r->score;
-	uint64_t popular = score_hits(s, 0, n), user = score_hits(s, 1, n);
+	const struct replay_score *s = r->score;
+	uint64_t popular = replay_score_hits(s, 0, n), user = replay_score_hits(s, 1, n);
 
 	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o}", "n", (json_int_t)n, "hits", (json_int_t)(user + popular),
 			 "user", (json_int_t)user, "popular", (json_int_t)popular,
@@ -100,13 +100,13 @@ static json_t *begin_json(enum period by, int64_t begin)
 	return json_string(text);
 }
 
-static json_t *periods_json(const struct score *s, enum period by)
+static json_t *periods_json(const struct replay_score *s, enum period by)
 {
 	json_t *list = json_array();
 	bool ok = list != NULL;
 
 	for (uint32_t i = 0; ok && i < s->periods; i++) {
-		const struct score_period *p = &s->period[i];
+		const struct replay_score_period *p = &s->period[i];
 
 		ok = append(list, json_pack("{s:o, s:I, s:I, s:I, s:I, s:f, s:o, s:o}", "begin", begin_json(by, p->begin),
 					    "rows", (json_int_t)p->lines.all, "purchases", (json_int_t)p->purchases,
@@ -120,7 +120,7 @@ static json_t *periods_json(const struct score *s, enum period by)
 static json_t *rows_json(const struct replay_result *r)
 {
 	const struct transactions *t = r->new;
-	const struct score *s = r->score;
+	const struct replay_score *s = r->score;
 	char from[TIME_TEXT], until[TIME_TEXT];
 	bool dated = s->from != TRANSACTIONS_NO_TIME;
 
@@ -167,7 +167,7 @@ json_t *replay_report_json(const struct replay_result *r)
 {
 	static const char *const periods[] = {[PERIOD_DAY] = "day", [PERIOD_WEEK] = "week", [PERIOD_MONTH] = "month"};
 	const struct replay_options *o = r->options;
-	const struct score *s = r->score;
+	const struct replay_score *s = r->score;
 	json_t *all = asked_json(r);
 	bool ok = all && add(all, "rows", rows_json(r)) &&
 		  add(all, "purchases", json_integer(r->purchases->n)) && add(all, "aside", aside_json(r)) &&

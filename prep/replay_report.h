@@ -1,4 +1,4 @@
-/* replay_report.h - a replay in words, or as JSON. */
+/* replay_report.h - what a replay has found, as JSON. */
 #ifndef AKIN_REPLAY_REPORT_H
 #define AKIN_REPLAY_REPORT_H
 
@@ -9,14 +9,12 @@ struct replay_result {
 	const struct replay_options *options;
 	const struct transactions *new;
 	const struct purchases *purchases;
-	const struct score *score;
+	const struct replay_score *score;
 	const struct model *model;	/* NULL: there was no file */
-	json_t *server, *feedback;	/* replay_server_json(), feedback_json(); NULL: none */
+	json_t *server, *feedback;	/* replay_server_json(), replay_feedback_json(); NULL: none */
 };
 
 /* All there is to say, as an object; a new reference, NULL when memory is short. */
 json_t *replay_report_json(const struct replay_result *r);
-/* The same in lines on standard output, from that object. */
-void replay_report_text(const json_t *all);
 
 #endif

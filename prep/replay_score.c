@@ -10,7 +10,7 @@
 /* Whole days since 1970, also before it. */
 static int64_t days(int64_t time) { return time / DAY - (time % DAY < 0); }
 
-int64_t score_period_begin(enum period by, int64_t time)
+int64_t replay_score_period_begin(enum period by, int64_t time)
 {
 	int64_t day = days(time);
 	time_t t = (time_t)time;
@@ -24,22 +24,22 @@ int64_t score_period_begin(enum period by, int64_t time)
 }
 
 /* The period that a row belongs to: the last one, or a new one. NULL: no memory. */
-static struct score_period *period_of(struct score *s, enum period by, int64_t time)
+static struct replay_score_period *period_of(struct replay_score *s, enum period by, int64_t time)
 {
-	int64_t begin = time == TRANSACTIONS_NO_TIME ? time : score_period_begin(by, time);
+	int64_t begin = time == TRANSACTIONS_NO_TIME ? time : replay_score_period_begin(by, time);
 
 	if (s->periods > 0 && s->period[s->periods - 1].begin == begin)
 		return &s->period[s->periods - 1];
 	if (s->periods == s->period_cap) {
 		uint32_t cap = s->period_cap ? s->period_cap * 2 : 64;
-		struct score_period *more = realloc(s->period, cap * sizeof *more);
+		struct replay_score_period *more = realloc(s->period, cap * sizeof *more);
 
 		if (!more)
 			return NULL;
 		s->period = more;
 		s->period_cap = cap;
 	}
-	s->period[s->periods] = (struct score_period){.begin = begin};
+	s->period[s->periods] = (struct replay_score_period){.begin = begin};
 	return &s->period[s->periods++];
 }
 
@@ -51,7 +51,7 @@ static void count(struct share *s, bool unknown)
 
 static bool is_trial(const struct judged *v) { return v->standing == HIT || v->standing == MISS; }
 
-static void count_purchase(struct score *s, struct score_period *in, const struct judged *v)
+static void count_purchase(struct replay_score *s, struct replay_score_period *in, const struct judged *v)
 {
 	s->standing[v->standing]++;
 	s->trials += is_trial(v);
@@ -63,7 +63,7 @@ static void count_purchase(struct score *s, struct score_period *in, const struc
 }
 
 /* Rows, visits and purchases, in order of time. */
-static bool count_rows(struct score *s, const struct judge *j, int64_t data_until)
+static bool count_rows(struct replay_score *s, const struct replay_judge *j, int64_t data_until)
 {
 	const struct purchases *p = j->purchases;
 	const struct transactions *t = j->new;
@@ -73,9 +73,9 @@ static bool count_rows(struct score *s, const struct judge *j, int64_t data_unti
 		uint32_t row = p->order[i];
 		int64_t time = t->time ? t->time[row] : TRANSACTIONS_NO_TIME;
 		bool nobody = j->customer[t->customer[row]] == SEEN_UNKNOWN, nothing = j->item[t->item[row]] == SEEN_UNKNOWN;
-		struct score_period none = {0}, *in = j->options->by == PERIOD_NONE ? &none : period_of(s, j->options->by, time);
+		struct replay_score_period none = {0}, *in = &none;
 
-		if (!in)
+		if (j->options->by != PERIOD_NONE && !(in = period_of(s, j->options->by, time)))
 			return false;
 		if (time != TRANSACTIONS_NO_TIME) {
 			s->from = s->from == TRANSACTIONS_NO_TIME ? time : s->from;
@@ -94,7 +94,7 @@ static bool count_rows(struct score *s, const struct judge *j, int64_t data_unti
 	return true;
 }
 
-static void count_distinct(struct score *s, const struct judge *j)
+static void count_distinct(struct replay_score *s, const struct replay_judge *j)
 {
 	const struct purchases *p = j->purchases;
 
@@ -110,28 +110,28 @@ static void count_distinct(struct score *s, const struct judge *j)
 	}
 }
 
-bool score_make(struct score *s, const struct judge *j, int64_t data_until, struct fault *why)
+bool replay_score_make(struct replay_score *s, const struct replay_judge *j, int64_t data_until, struct fault *why)
 {
-	*s = (struct score){.from = TRANSACTIONS_NO_TIME, .until = TRANSACTIONS_NO_TIME};
+	*s = (struct replay_score){.from = TRANSACTIONS_NO_TIME, .until = TRANSACTIONS_NO_TIME};
 	for (int own = 0; own < 2; own++)
 		s->hits[own] = calloc(j->options->n, sizeof *s->hits[own]);
 	if (s->hits[0] && s->hits[1] && count_rows(s, j, data_until)) {
 		count_distinct(s, j);
 		return true;
 	}
-	score_free(s);
+	replay_score_free(s);
 	return fault_set(why, "no memory to count %u purchases", j->purchases->n);
 }
 
-void score_free(struct score *s)
+void replay_score_free(struct replay_score *s)
 {
 	free(s->hits[0]);
 	free(s->hits[1]);
 	free(s->period);
-	*s = (struct score){0};
+	*s = (struct replay_score){0};
 }
 
-uint64_t score_hits(const struct score *s, unsigned source, uint32_t n)
+uint64_t replay_score_hits(const struct replay_score *s, unsigned source, uint32_t n)
 {
 	uint64_t sum = 0;
 

@@ -1,7 +1,10 @@
 /* replay_text.c - the object of replay_report.c for people: aligned lines, safe for a terminal. */
-#include <inttypes.h>
+#include "replay_text.h"
 
-#include "replay_report.h"
+#include <stdio.h>
+#include <string.h>
+
+#include "../shm/fault.h"
 
 static long long number(const json_t *object, const char *key)
 {
@@ -134,7 +137,7 @@ static void print_feedback(const json_t *feedback)
 		printf("%10s%lld of them judged by the server otherwise than here\n", "", number(feedback, "contradicted"));
 }
 
-void replay_report_text(const json_t *all)
+void replay_text_report(const json_t *all)
 {
 	print_asked(all);
 	print_rows(json_object_get(all, "rows"));

@@ -74,7 +74,7 @@ static bool new_id(struct text *id, char *room, unsigned *transcoded)
 		return false;
 	*id = encoding_utf8(*id, room, &changed);
 	*transcoded += changed;
-	return value_is_id(*id);
+	return model_is_id(*id);
 }
 
 static bool grow(struct rows *r, struct fault *why)

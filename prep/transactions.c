@@ -70,14 +70,32 @@ static bool more_bytes(void *of, char *to, size_t cap, size_t *got, struct fault
 	return true;
 }
 
+/* Does it begin as a file of akin-server's log of events does? A test of the two programs holds this line against the server's. */
+static bool is_log(struct text head)
+{
+	static const char first[] = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
+
+	return head.len >= sizeof first - 1 && memcmp(head.at, first, sizeof first - 1) == 0;
+}
+
+/* What the user says of columns is meant for the shop's own files. The log that stands behind one of these goes by its own. */
+static bool find_columns(struct pass *p, bool log, uint32_t fields, struct fault *why)
+{
+	static const struct column_wishes none;
+
+	return columns_find(&p->rows.columns, p->names, fields, &p->wishes, why) ||
+	       (log && p->rows.t->source_count > 0 && columns_find(&p->rows.columns, p->names, fields, &none, why));
+}
+
 /* Dialect and header. The first record's texts stand only until the next, so the columns are found at once. */
 static bool read_header(struct pass *p, struct fault *why)
 {
 	const char *file = p->rows.file;
 	struct dialect dialect;
 	struct csv *c = &p->csv;
+	bool log = is_log(csv_window(c));
 
-	if (!dialect_find(&dialect, csv_window(c), p->how->delimiter, why))
+	if (!dialect_find(&dialect, csv_window(c), log ? ',' : p->how->delimiter, why))
 		return fault_at(why, "%s", file);
 	csv_start(c, dialect.skip, dialect.delimiter);
 
@@ -94,7 +112,7 @@ static bool read_header(struct pass *p, struct fault *why)
 				 (unsigned long long)c->line, CSV_COLUMNS_MAX, c->fields);
 	for (unsigned i = 0; i < c->fields; i++)
 		p->names[i] = csv_text(c, i);
-	if (!columns_find(&p->rows.columns, p->names, c->fields, &p->wishes, why))
+	if (!find_columns(p, log, c->fields, why))
 		return fault_at(why, "%s:%llu", file, (unsigned long long)c->line);
 	return true;
 }

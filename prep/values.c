@@ -30,21 +30,6 @@ struct text value_customer(struct text v)
 	return (struct text){v.at, v.len - 2};
 }
 
-bool value_is_id(struct text v)
-{
-	if (v.len == 0 || v.len > MODEL_MAX_ID)
-		return false;
-	for (size_t i = 0; i < v.len; i++) {
-		uint8_t c = (uint8_t)v.at[i];
-
-		if (c < 0x20 || c == 0x7f)
-			return false;
-		if (c == 0xc2 && i + 1 < v.len && (uint8_t)v.at[i + 1] < 0xa0)
-			return false;	/* U+0080 to U+009F */
-	}
-	return true;
-}
-
 /* Pass over digits with points and commas between them, as values.h allows them. NULL: they make no number. */
 static const char *read_digits(const char *p, const char *end, bool *above)
 {

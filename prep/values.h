@@ -26,9 +26,6 @@ bool value_missing(struct text v);
  * 17850. Other ids stay as they are. */
 struct text value_customer(struct text v);
 
-/* May this text be an id? 1 to MODEL_MAX_ID bytes of UTF-8, no control character (C0, DEL or C1). */
-bool value_is_id(struct text v);
-
 enum value_sign { VALUE_NO_NUMBER, VALUE_NOT_ABOVE_0, VALUE_ABOVE_0 };
 
 /* Is this trimmed text a number above 0? A sign, digits, and an exponent, with one point or comma for decimals or for

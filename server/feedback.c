@@ -93,19 +93,7 @@ static void settle(struct feedback_body *f, bool logged)
 	}
 }
 
-static unsigned rank_of(uint32_t place)
-{
-	static const uint32_t last[] = {
-#define X(upto, label) upto,
-		RANKS(X)
-#undef X
-	};
-	unsigned i = 0;
-
-	while (place > last[i])
-		i++;
-	return i;
-}
+static unsigned rank_of(uint64_t it) { return 0 RANKS(BIN_OF_IT); }
 
 static void count(struct counters *c, const struct feedback_event *e, uint64_t generation)
 {

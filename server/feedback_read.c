@@ -40,17 +40,6 @@ static bool check_shape(struct text body, const struct feedback_limits *l, int *
 	return true;
 }
 
-bool feedback_is_id(struct text s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		uint8_t c = (uint8_t)s.at[i];
-
-		if (c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < s.len && (uint8_t)s.at[i + 1] < 0xa0))
-			return false;	/* the last is U+0080 to U+009F */
-	}
-	return s.len >= 1 && s.len <= MODEL_MAX_ID;
-}
-
 static bool refuse(struct feedback_event *e, enum outcome outcome, const char *detail)
 {
 	e->outcome = outcome;
@@ -66,7 +55,7 @@ static bool read_id(struct text *id, const json_t *from)
 	if (!json_is_string(from))
 		return false;
 	*id = (struct text){json_string_value(from), json_string_length(from)};
-	return feedback_is_id(*id);
+	return model_is_id(*id);
 }
 
 static bool read_kind(struct feedback_event *e, const json_t *from)

@@ -49,7 +49,4 @@ void feedback_read_free(struct feedback_body *b);
 /* "2026-11-22T12:00:00.5+01:00" to milliseconds since 1970. Without a time of day it is midnight, without a zone UTC. */
 bool feedback_time(struct text s, int64_t *ms);
 
-/* Is this text fit to be an id? 1 to MODEL_MAX_ID bytes without control characters; s is UTF-8. */
-bool feedback_is_id(struct text s);
-
 #endif

@@ -1,6 +1,6 @@
 /* feedback_rows.c - one row an event, quoted where CSV wants it. Called by feedback.c while the model is pinned whose text a
- * customer may be. A row is a line, since no id has a line end in it: what a client sends is looked at (feedback_is_id()) when
- * it is read, and what the model says here, since akin-prep makes no other ids, but the file may be somebody else's. */
+ * customer may be. A row is a line, since no id has a line end in it: model_is_id() is asked of what a client sends when that is
+ * read, and of what a model says before it is served. */
 #include "feedback_rows.h"
 
 #include <ctype.h>
@@ -91,7 +91,7 @@ bool feedback_rows_add(struct feedback_rows *r, const struct feedback_event *e, 
 	to = put(to, e->kind == EVENT_PURCHASE ? ",,1," : ",,0,", 4);
 	to = put_time(to, e->timed ? e->ms / 1000 : now);
 	to = put(to, ",,", 2);
-	if (customer.at && feedback_is_id(customer))
+	if (customer.at)
 		to = put_field(to, customer);
 	to = put(to, ",\n", 2);
 	r->len = (size_t)(to - r->at);

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,16 +26,18 @@
 #include "clock.h"
 #include "log.h"
 #include "signals.h"
+#include "verdicts.h"
 
 #define LOOK_MS	   250
 #define RENEW_MS   1000		/* how often what changes by itself is told again */
-#define GIVE_WAY 10		/* niceness, as of a loader: those who are answered have the cores first */
+#define NICE	 10		/* as of a loader: those who are answered have the cores first */
 
 struct monitoring {
 	const struct settings *settings;
 	struct board *board;
 	struct watching watching;
 	struct sums sums;
+	struct verdicts verdicts;
 	char retrain_path[PATH_MAX + 32];
 	int64_t retrain_seen;
 	int64_t renew_due, memory_due;	/* ms */
@@ -167,6 +168,7 @@ static void look(struct monitoring *m)
 	if (*m->retrain_path)
 		retrain_look(&f->retrain, m->retrain_path, &m->retrain_seen);
 	monitored_write(m->board, f);
+	verdicts_tell(&m->verdicts, f);
 	monitored_keep(m->board, &m->watching.kept, sizeof m->watching.kept);
 	if (now < m->memory_due)
 		return;
@@ -219,6 +221,7 @@ static struct monitoring *prepare(const struct settings *s, struct board *b)
 	m->board = b;
 	watching_open(&m->watching, &rules);
 	m->first = !monitored_kept(b, &m->watching.kept, sizeof m->watching.kept);
+	verdicts_begin(&m->verdicts, &m->watching.kept.found);
 	if (!retrain_path(m->retrain_path, sizeof m->retrain_path, s->model))
 		*m->retrain_path = '\0';
 	return m;
@@ -232,7 +235,7 @@ _Noreturn void monitoring_run(const struct settings *s, struct board *b, struct 
 	if (getppid() != master)
 		_exit(1);
 	child_become("monitor");
-	setpriority(PRIO_PROCESS, 0, GIVE_WAY);
+	child_yield(NICE);
 	workers_part(w);
 	board_drop_previous(b);
 	struct monitoring *m = board_enter_monitored(b, &why) ? prepare(s, b) : NULL;

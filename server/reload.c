@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,7 +29,7 @@
 #include "log.h"
 
 #define LOOK_MS	   2
-#define GIVE_WAY 10		/* niceness of a loader: those who are answered meanwhile have the cores first */
+#define NICE	   10		/* of a loader: those who are answered meanwhile have the cores first */
 #define FAREWELL_MS 1000	/* the longest wait for a killed loader to be gone: longer only in a system call that hangs */
 
 struct load {			/* the loader's to write, and then the master's to read */
@@ -97,7 +96,7 @@ static _Noreturn void be_loader(const struct reload *r, pid_t master, bool gated
 	if (getppid() != master)
 		_exit(1);
 	child_become("loader");
-	setpriority(PRIO_PROCESS, 0, GIVE_WAY);
+	child_yield(NICE);
 	workers_part(r->workers);
 	board_watch(r->board);
 	l->result = generation_build(r->board, r->settings->model, gated ? r->settings : NULL, &l->made, &l->why);

@@ -18,7 +18,7 @@
 #include "predict.h"
 #include "router.h"
 
-#define KEEP 16384			/* bytes that a thread keeps of an answer to feedback, which are as long as clients like */
+#define KEEP 16384			/* bytes that a thread keeps for its next answer: there may be a thousand threads */
 
 static const struct settings *settings;
 static struct board *board;
@@ -272,7 +272,7 @@ void serve_sent(struct serve_thread *t)
 {
 	scrape_sent(&t->answer, t->scrape);
 	t->scrape = NULL;
-	if (t->counted.handler == HANDLER_FEEDBACK && t->answer.body_cap > KEEP)
+	if (t->answer.body_cap > KEEP)
 		answer_free(&t->answer);
 	if (counters)
 		counters_sent(counters, t->counted, clock_ns() - t->began);

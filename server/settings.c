@@ -312,6 +312,9 @@ bool settings_check(const struct settings *s, struct fault *why)
 {
 	if (s->default_n > s->max_n)
 		return fault_set(why, "default_n must be at most max_n, %u, not %u", s->max_n, s->default_n);
+	if (s->window_min > s->window_requests)
+		return fault_set(why, "window_min must be at most window_requests, %u, not %u: no window would have a verdict",
+				 s->window_requests, s->window_min);
 	if (s->worker_hung_ms > 0 && s->worker_hung_ms < 1000)
 		return fault_set(why, "worker_hung_ms must be 0 or at least 1000, not %u", s->worker_hung_ms);
 	return doors_differ(s, why);

@@ -211,6 +211,21 @@ static void tell_drifted(struct listing *r, const struct monitored *m)
 	listing_text(r, "drifted", text);
 }
 
+/* Features that the last windows had enough of for a verdict, against anything. */
+static unsigned features_judged(const struct monitored *m)
+{
+	unsigned judged = 0;
+
+	for (unsigned f = 0; m->looked && f < FEATURE_COUNT; f++) {
+		bool enough = false;
+
+		for (unsigned k = 0; k < DRIFT_REFERENCE_COUNT; k++)
+			enough |= !m->drift[f][k].insufficient;
+		judged += enough;
+	}
+	return judged;
+}
+
 static void tell_watched(struct listing *r, const struct board *b)
 {
 	static const char *const concept[] = {
@@ -226,6 +241,8 @@ static void tell_watched(struct listing *r, const struct board *b)
 		closed += m.window[i].closed;
 	listing_number(r, "monitor", LOAD(b->head->monitor));
 	listing_count(r, "windows_closed", closed);
+	listing_count(r, "features", FEATURE_COUNT);
+	listing_count(r, "features_judged", features_judged(&m));
 	tell_drifted(r, &m);
 	listing_text(r, "concept_drift", concept[m.concept_state < CONCEPT_STATE_COUNT ? m.concept_state : CONCEPT_UNKNOWN]);
 }

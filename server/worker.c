@@ -229,6 +229,7 @@ _Noreturn void worker_run(const struct worker_start *w)
 		give_up(&why);
 	set_state(w->board, WORKER_SERVING);
 	tell_memory(w);
+	child_yield(0);		/* for mapping a generation takes milliseconds; its threads, made before, have turns as usual */
 	bool orphan = !wait_for_events(w, signals);
 
 	if (orphan)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "reference.h"
+#include "utf8.h"
 
 /* Length of each section in terms of the counts, where the counts fix it. */
 static bool section_length_known(const struct model_head *h, enum model_section s, uint64_t *length)
@@ -160,6 +161,11 @@ bool model_view(struct model *m, const void *image, size_t size, struct fault *w
 	m->provenance = (struct text){AT(SECTION_PROVENANCE), (size_t)h->section[SECTION_PROVENANCE].length};
 #undef AT
 	return true;
+}
+
+bool model_is_id(struct text id)
+{
+	return id.len >= 1 && id.len <= MODEL_MAX_ID && utf8_control(id.at, id.len) == id.len;
 }
 
 uint32_t model_find(const struct axis *a, const char *id, size_t len)

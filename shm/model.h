@@ -14,7 +14,7 @@
  *   - the two list sets are transposes of each other, and no list is empty;
  *   - a row is in rank order (rank.h), holds no zero count and never its own index; a row shorter than
  *     `row_limit` holds every neighbour there is;
- *   - all text is well-formed UTF-8; no id is empty or holds a NUL;
+ *   - all text is well-formed UTF-8; every id is what model_is_id() asks for;
  *   - the references are what feature.h gives for the entities of this very model. */
 #ifndef AKIN_MODEL_H
 #define AKIN_MODEL_H
@@ -106,6 +106,10 @@ struct text {
 	const char *at;			/* not terminated */
 	size_t len;
 };
+
+/* May this well-formed text be an id? It has 1 to MODEL_MAX_ID bytes, and no control character (utf8.h). The one rule for who
+ * makes a model, who verifies it, and who is told of an id. */
+bool model_is_id(struct text id);
 
 /* Byte order, a beginning before what it begins: below, at or above 0 as x stands before, is, or stands behind y. */
 static inline int text_order(struct text x, struct text y)

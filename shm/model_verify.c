@@ -39,6 +39,23 @@ static bool verify_starts(const char *what, const uint64_t *start, uint32_t n, u
 	return true;
 }
 
+/* Its length is right already. The two rules of model_is_id() that are left. */
+static bool verify_id(const char *name, uint32_t i, struct text id, struct fault *why)
+{
+	char shown[96];
+
+	if (!utf8_valid(id.at, id.len))
+		return fault_set(why, "%s id %u is no UTF-8 text", name, i);
+	size_t at = utf8_control(id.at, id.len);
+
+	if (at == id.len)
+		return true;
+	/* the second byte of those of C1 is their number */
+	return fault_set(why, "%s id %u, '%s', has the control character U+%04X at byte %zu, must have none", name, i,
+			 fault_quote(shown, sizeof shown, id.at, id.len),
+			 (unsigned)(uint8_t)id.at[(uint8_t)id.at[at] == 0xc2 ? at + 1 : at], at);
+}
+
 static bool verify_ids(const struct axis *a, const char *name, uint64_t text_bytes, struct fault *why)
 {
 	char what[32];
@@ -49,8 +66,8 @@ static bool verify_ids(const struct axis *a, const char *name, uint64_t text_byt
 	for (uint32_t i = 0; i < a->n; i++) {
 		struct text id = model_id(a, i);
 
-		if (!utf8_valid(id.at, id.len) || memchr(id.at, '\0', id.len))
-			return fault_set(why, "%s id %u is no UTF-8 text", name, i);
+		if (!verify_id(name, i, id, why))
+			return false;
 		if (i > 0) {
 			if (text_order(model_id(a, i - 1), id) >= 0)
 				return fault_set(why, "%s ids %u and %u are not in byte order", name, i - 1, i);

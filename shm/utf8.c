@@ -33,6 +33,17 @@ size_t utf8_length(const char *s, size_t len)
 	return 0;
 }
 
+size_t utf8_control(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		uint8_t c = (uint8_t)s[i];
+
+		if (c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < len && (uint8_t)s[i + 1] < 0xa0))
+			return i;
+	}
+	return len;
+}
+
 bool utf8_valid(const char *s, size_t len)
 {
 	size_t i = 0;

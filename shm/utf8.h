@@ -12,4 +12,7 @@ size_t utf8_length(const char *s, size_t len);
 /* Is all of it well-formed? The empty text is. */
 bool utf8_valid(const char *s, size_t len);
 
+/* Where the first control character of a well-formed text begins, one of C0, DEL and C1 (U+0080 to U+009F); len: it has none. */
+size_t utf8_control(const char *s, size_t len);
+
 #endif

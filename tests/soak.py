@@ -6,13 +6,16 @@ usage: soak.py BUILD [MINUTES]
 A server of the shipped data with default settings, but for its address, is asked all the time on kept and on short
 connections, every answer checked; slow clients send half requests, take answers slowly or are reset in the middle;
 hostile ones send what is no HTTP. Meanwhile the model is reloaded and rolled back, bad ones are offered, workers are
-killed, stopped and asked to end, the log is opened again, and everything is scraped. At the end the crowd goes home and
-there must be nothing left of it: sums exact, descriptors, threads and segments as at the start, and memory as in the first third.
+killed, stopped and asked to end, the monitor is killed, what customers did is told and logged, the log is opened again, and
+everything is scraped. At the end the crowd goes home and there must be nothing left of it: sums exact, what was
+acknowledged in the log, descriptors, threads and segments as at the start, and memory as in the first third.
 
 The table is printed, and left in BUILD/soak.md. The exit status is 1 when a demand is not met.
 """
 import contextlib
+import csv
 import http.client
+import json
 import os
 import pathlib
 import random
@@ -94,14 +97,16 @@ class Pests:
 
     def __init__(self, server, good):
         self.server, self.good = server, good
-        self.refusals = self.rollbacks = self.reloads = self.kills = 0
+        self.refusals = self.rollbacks = self.reloads = self.kills = self.monitors = self.told = 0
+        self.acknowledged = set()               # events, by customer and item, of which no two are the same
         self.generation = threading.Lock()      # one change of generation at a time, so that its outcome is known
         self.deaths = threading.Lock()          # and one death, or two might be the same
         self.pests = [Pest(*p) for p in (
             ("slow", 0.2, self.slow), ("late", 0.5, self.late), ("reset", 0.05, self.reset), ("stuck", 2, self.stuck),
             ("hostile", 0.1, self.hostile), ("connects", 0.02, self.connects), ("reload", 4, self.reload),
             ("bad reload", 7, self.bad_reload), ("rollback", 9, self.roll_back), ("kill", 5, self.kill),
-            ("term", 31, self.term), ("stop", 47, self.stop), ("reopen", 3, self.reopen), ("health", 1, self.health))]
+            ("term", 31, self.term), ("stop", 47, self.stop), ("reopen", 3, self.reopen), ("health", 1, self.health),
+            ("monitor", 17, self.kill_monitor), ("feedback", 0.05, self.feedback))]
 
     def slow(self, chance):
         """A request byte by byte, in time."""
@@ -192,7 +197,7 @@ class Pests:
     def signalled(self, number):
         """Always the youngest: the oldest lives as long as the soak, and would show what leaks."""
         with self.deaths:
-            victim = by_age(self.server)[-1]
+            victim = until(lambda: by_age(self.server)[1:], "more than one worker")[-1]
             os.kill(victim, number)
             self.kills += 1
             # one that is stopped while it starts is given 20 s more than worker_hung_ms: server/heartbeat.c
@@ -213,6 +218,23 @@ class Pests:
         log.replace(self.server.folder / "akin.log.1")
         self.server.send(signal.SIGUSR1)
 
+    def kill_monitor(self, chance):
+        victim = until(self.server.monitor, "a monitor")
+        os.kill(victim, signal.SIGKILL)
+        self.monitors += 1
+        until(lambda: self.server.monitor() not in (None, victim), "another monitor")
+
+    def feedback(self, chance):
+        """Ten purchases that nobody else tells of."""
+        self.told += 1
+        events = [{"user": f"soak{self.told}", "item": f"thing{i}", "event": "purchase"} for i in range(10)]
+        with self.server.client() as client:
+            client.connection.request("POST", "/feedback", json.dumps(events), {"Connection": "close"})
+            answer = client.connection.getresponse()
+            told = json.loads(answer.read())
+        assert answer.status == 200 and told["accepted"] == 10, told
+        self.acknowledged |= {(e["user"], e["item"]) for e in events}
+
     def start(self):
         for pest in self.pests:
             pest.start()
@@ -228,6 +250,20 @@ def by_age(server):
     stat = lambda pid: pathlib.Path(f"/proc/{pid}/stat").read_text()
     found = {pid: stat(pid) for pid in server.workers()}
     return sorted((pid for pid in found if "(akin-worker" in found[pid]), key=lambda pid: int(found[pid].rsplit(")", 1)[1].split()[19]))
+
+
+def has_open(pid, folder):
+    """Whether a process has a file of this folder open."""
+    for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if str(entry.readlink()).startswith(f"{folder}/"):
+                return True
+    return False
+
+
+def all_log(server, pests, folder):
+    """A worker opens the log of events when it is told of the first, and then has it."""
+    until(lambda: pests.feedback(None) or all(has_open(pid, folder) for pid in server.workers()), "every worker to log")
 
 
 def size_of(server, held=None):
@@ -258,19 +294,33 @@ def watch(load, pests, server):
     return most(sizes[:len(sizes) // 3]), most(sizes[-int(WARM_S):])        # threads take theirs when they are first used
 
 
+def check_feedback(samples, pests, log):
+    """What was acknowledged is counted and in the log; what was not, because its worker died, may be."""
+    logged = [(row["CustomerID"], row["StockCode"]) for path in log.glob("*.csv") for row in csv.DictReader(path.open())]
+    assert pests.acknowledged <= set(logged), "an acknowledged event is not in the log"
+    assert len(set(logged)) == len(logged), "a row stands twice"
+    counted = faults.total(samples, "akin_feedback_events_total")
+    assert len(pests.acknowledged) <= counted <= 10 * pests.told, (len(pests.acknowledged), counted, pests.told)
+    assert len(logged) >= counted
+
+
 def soak(folder, rows):
     expected = independent.online_retail(TOP / "build/expected.pickle")
     shop = Retail(folder, expected)
     served = folder / "served.model"
     served.write_bytes(shop.bytes)
-    server = harness.Server(folder / "server", served, workers=None, threads=None, gate=None, log=folder / "server/akin.log")
+    events = folder / "events"
+    events.mkdir()
+    server = harness.Server(folder / "server", served, workers=None, threads=None, gate=None, log=folder / "server/akin.log",
+                            feedback_log=events)
     server.log = folder / "server/akin.log"
     try:
         for _ in range(2):                      # a generation before this one is kept from now on
             server.hup()
         load = faults.Load(server, [shop], kept=48, short=16)
         pests = Pests(server, shop.bytes)
-        steady = faults.steady(server, load, others=("/openapi.json", "none"))
+        all_log(server, pests, events)
+        steady = faults.steady(server, load, others=("/openapi.json", "none", "/feedback"))
         steady.__enter__()
         before = size_of(server, steady.held)
         pests.start()
@@ -279,6 +329,7 @@ def soak(folder, rows):
         assert not failed, failed
         server.hup()            # after which no worker has the descriptor of a model from its birth, as at the start
         until(lambda: faults.total(server.metrics(), "akin_workers", state="serving") == steady.workers, "all workers")
+        all_log(server, pests, events)
         steady.__exit__(None)
         after, samples = size_of(server), steady.after
         for at, who in enumerate(("the master", "the oldest worker")):
@@ -294,9 +345,14 @@ def soak(folder, rows):
                  ("reloads, bad models refused, rollbacks", "", f"{pests.reloads}, {pests.refusals}, {pests.rollbacks}"),
                  ("workers killed, ended or stopped", "", str(pests.kills)),
                  ("workers replaced", "", f"{faults.total(samples, 'akin_worker_restarts_total'):.0f}"),
+                 ("monitors killed, windows closed", "", f"{pests.monitors}, {faults.total(samples, 'akin_windows_closed_total'):.0f}"),
+                 ("events of feedback acknowledged", "", str(len(pests.acknowledged))),
                  ("slow, hostile and rude clients", "", str(sum(p.count for p in pests.pests[:6]))),
                  ("scrapes in which no counter had fallen", "", str(steady.scraper.scrapes))]
         assert faults.total(samples, "akin_worker_restarts_total") == pests.kills, "each death has one successor"
+        assert samples["akin_monitor_restarts_total"] == pests.monitors
+        assert faults.total(samples, "akin_windows_closed_total") > 0
+        check_feedback(samples, pests, events)
         assert samples["akin_model_generation"] == 4 + pests.reloads + pests.rollbacks, "each change was one"
         assert faults.total(samples, "akin_reloads_total", result="failure") == pests.refusals
         status = server.stop()

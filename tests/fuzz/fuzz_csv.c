@@ -77,7 +77,7 @@ static void check_ids(const struct intern *t)
 		struct text id = {t->bytes + t->start[i], t->start[i + 1] - t->start[i]};
 		uint32_t number;
 
-		REQUIRE(value_is_id(id) && utf8_valid(id.at, id.len));
+		REQUIRE(model_is_id(id) && utf8_valid(id.at, id.len));
 		REQUIRE(intern_find(t, id.at, id.len, &number) && number == i);
 	}
 }

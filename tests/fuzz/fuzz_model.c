@@ -289,7 +289,7 @@ static void check_packed(const struct model *m, const void *image, size_t size, 
 		for (uint32_t i = 0; i < a->n; i += 1 + a->n / 16) {
 			struct text id = model_id(a, i);
 
-			REQUIRE(model_find(a, id.at, id.len) == i);
+			REQUIRE(model_is_id(id) && utf8_valid(id.at, id.len) && model_find(a, id.at, id.len) == i);
 			check_top(&p, (enum axis_kind)k, i, true_rows, &scratch);
 			check_recommendation(&p, (enum axis_kind)k, i, &scratch);
 			check_answer(&p, (enum axis_kind)k, i);

@@ -260,6 +260,36 @@ def test_upgrade(place, models):
     assert it.facts()["pid"] == second == it.pid and it.get("/readyz").status == 200
 
 
+# -- what has drifted -------------------------------------------------------------------------------------------------
+
+def test_status_tells_what_has_drifted_and_whether_anything_was_judged(place, models):
+    """Before any window there is no verdict, which is not the same as no drift."""
+    it = place(window_requests=100, window_min=100, baseline_windows=1)
+    it.put(models[0])
+    it.good("start")
+    until(lambda: it.facts()["features_judged"] == 0 and it.facts()["monitor"], "the monitor")
+    line = re.compile(r"^drift +(.*)$", re.M)
+    assert line.search(it.good("status"))[1] == "no verdict; 0 of 9 features judged, 0 windows closed"
+
+    def window(items, number):
+        with harness.Client(it.port) as client:
+            for at in range(100):
+                assert client.get(f"/predict/item/{items[at % len(items)]}").status == 200
+        until(lambda: it.facts()["windows_closed"] == number, "the window to be closed")
+
+    everything = [f"I{at:02}" for at in range(40)]
+    window(everything, 1)
+    window(everything, 2)
+    facts = it.facts()
+    assert 0 < facts["features_judged"] < facts["features"] and facts["drifted"] == ""
+    assert line.search(it.good("status"))[1] == f"none found; {facts['features_judged']} of 9 features judged, 2 windows closed"
+    window(["I07"], 3)
+    window(["I07"], 4)
+    assert "item_mix:baseline item_mix:previous" in it.facts()["drifted"]
+    said = line.search(it.good("status"))[1]
+    assert "item_mix (baseline, previous)" in said and ":" not in said and said.endswith(" features judged, 4 windows closed")
+
+
 # -- top ----------------------------------------------------------------------------------------------------------
 
 def test_top_counts_what_the_client_sent(place, models):
@@ -351,8 +381,8 @@ def test_top_leaves_the_terminal_as_it_was(place, models, key):
 # -- systemd ------------------------------------------------------------------------------------------------------
 
 @root
-@pytest.mark.parametrize("command, word", [("start", "start"), ("stop", "stop"), ("drain", "stop")])
-def test_under_systemd_the_unit_is_asked(place, command, word, tmp_path):
+@pytest.mark.parametrize("command, words", [("start", ["start", "is-active"]), ("stop", ["stop"]), ("drain", ["stop"])])
+def test_under_systemd_the_unit_is_asked(place, command, words, tmp_path):
     """A machine that systemd runs, as far as akinctl looks; systemctl only tells how it was called."""
     it = place()
     called = tmp_path / "called"
@@ -362,11 +392,24 @@ def test_under_systemd_the_unit_is_asked(place, command, word, tmp_path):
     done = subprocess.run(["unshare", "--mount", "sh", "-c", inside, "sh", operated.AKINCTL, command],
                           env=it.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
-    assert called.read_text().splitlines() == ["cat akin.service", f"{word} akin.service"]
+    assert called.read_text().splitlines() == [f"{word} akin.service" for word in ["cat", *words]]
     called.unlink()
     done = subprocess.run(["unshare", "--mount", "sh", "-c", inside, "sh", *it.command("status")],
                           env=it.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 3 and not called.exists()         # with -c it is another server
+
+
+@root
+def test_a_unit_that_was_skipped_has_not_been_started(place):
+    """For want of a model; systemctl start ends with 0 then."""
+    it = place()
+    (it.folder / "bin/systemctl").write_text('#!/bin/sh\n[ $1 != is-active ] || { echo inactive; exit 3; }\n')
+    (it.folder / "bin/systemctl").chmod(0o755)
+    inside = 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec "$@"'
+    for model, words in ((it.model, f"{it.model}: no model yet"), (it.conf, "the unit is inactive; journalctl")):
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", inside, "sh", operated.AKINCTL, "start"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, env={**it.environment(), "AKIN_MODEL": str(model)})
+        assert done.returncode == 1 and words in done.stdout, done.stdout
 
 
 # -- completion ---------------------------------------------------------------------------------------------------

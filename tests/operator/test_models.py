@@ -316,3 +316,20 @@ def test_root_goes_on_as_the_owner_of_the_folder(place, models, tmp_path):
     it.store.symlink_to(target)
     target.mkdir()                                          # root's, and the owner may not write to it
     assert it.ctl("model", "deploy", secret).status != 0 and list(target.iterdir()) == []
+
+
+@root
+def test_what_root_has_put_in_place_is_taken_over(place, models):
+    """The owner of the folder may not link to a file of root's where the kernel protects hard links, as Debian's does."""
+    if pathlib.Path("/proc/sys/fs/protected_hardlinks").read_text() != "1\n":
+        pytest.skip("this kernel lets everybody link")
+    it = place(open_to_all=True)
+    os.chown(it.model.parent, 12345, 12345)
+    it.put(models[0])
+    it.model.chmod(0o644)
+    it.good("model", "deploy", models[1])
+    assert it.model.read_bytes() == models[1].read_bytes() and len(it.entries()) == 2
+    assert (it.store / it.link("previous")).read_bytes() == models[0].read_bytes()
+    it.good("model", "rollback")
+    assert it.model.read_bytes() == models[0].read_bytes() and it.placed() == it.link("current") and it.litter() == []
+    assert {path.lstat().st_uid for path in (it.model, *it.store.iterdir())} == {12345}

@@ -73,7 +73,11 @@ def test_it_says_what_the_backtests_found(shop):
     assert before == [f"backtest: {words[0]}"] and after == [f"backtest: {words[1]}", f"before:   {words[0]}"]
     sell(it, "2026-01.csv", SALES)              # of one day
     it.model.unlink()
-    assert "backtest: no backtest" in ends(it, "ok")
+    assert "backtest: none: the data before it would be shorter" in ends(it, "ok")
+    (it.sales / "2026-01.csv").write_text("CustomerID,StockCode\n" + "".join(f"{c},{i}\n" for c, i in SALES))
+    it.model.unlink()
+    said = ends(it, "ok")
+    assert "customers, no dates: no date column\nbacktest: none: " in said and "null" not in said
 
 
 def test_the_server_publishes_how_it_went(shop):
@@ -201,8 +205,8 @@ def test_hold_off_and_most_per_day(shop):
     first = clock.now
     ends(it, "ok")
     clock.set(first + 3599)
-    assert "2033-05-18 04:33:20 UTC" in ends(it, "held_off")
-    assert "from 2033-05-18 04:33:20 UTC" in it.good("retrain", "--status")
+    assert "2033-05-18 04:33:20 UTC by retrain_hold_off_s = 3600 " in ends(it, "held_off")
+    assert "from 2033-05-18 04:33:20 UTC, by retrain_hold_off_s = 3600\n" in it.good("retrain", "--status")
     assert counted(it) == ({"ok": 1, "held_off": 1}, (first, "ok"))         # it was not started
     clock.set(first + 3600)
     spoil = sell(it, "2026-02.csv", [])
@@ -214,7 +218,8 @@ def test_hold_off_and_most_per_day(shop):
     clock.set(first + 7200)
     ends(it, "ok")
     clock.set(first + 11000)                                                # the hold-off is over; the day is full
-    assert "2033-05-19 03:33:20 UTC" in ends(it, "held_off")
+    assert "2033-05-19 03:33:20 UTC by retrain_max_per_day = 3 " in ends(it, "held_off")
+    assert "by retrain_max_per_day = 3\n" in it.good("retrain", "--status")
     ends(it, "ok", "--force")
     clock.set(first + 86400)                                                # of four, the first is a day old
     ends(it, "held_off")
@@ -273,7 +278,7 @@ def test_others_find_it_busy(shop):
     run, _ = builds(it)
     try:
         status = it.good("retrain", "--status")
-        assert "at work since" in status and "stage build" in status
+        assert "at work since" in status and "stage build" in status and "killed" not in status
         others = [it.background("retrain") for _ in range(6)]
         said = [other.communicate(timeout=harness.PATIENCE) for other in others]
         assert [other.returncode for other in others] == [RESULTS["busy"]] * 6, said
@@ -304,6 +309,8 @@ def test_one_that_is_ended_while_it_builds(shop, models, number):
         ends(it, "ok")
     else:
         assert not (it.store / "retrain.state").exists()
+        status = it.good("retrain", "--status")
+        assert status.startswith("killed ") and "stage build" in status and "at work" not in status
         (it.store / ".retrain/built.akin.new.abcdef").write_text("half")
         done = it.ctl("retrain")
         assert done.status == 0 and "was killed" in done.err and "build_failed" in done.err
@@ -392,6 +399,11 @@ def test_what_was_bought_after_a_recommendation_counts_too(shop):
     it.configure(transactions=f"{it.sales} {folder}".replace("feed back", "feedback"), feedback_log=folder.rename(it.folder / "feedback"))
     ends(it, "ok")
     assert sources(it.model) == ["2026-01.csv", *logged]        # listed twice, read once
+    # A shop with columns and a delimiter of its own: they are not those of the log.
+    it.configure(transactions=it.sales, retrain_options="--columns customer=who,item=what --delimiter semicolon")
+    (it.sales / "2026-01.csv").write_text("who;what\n" + "".join(f"{customer};{item}\n" for customer, item in SALES))
+    ends(it, "ok")
+    assert sources(it.model) == ["2026-01.csv", *logged] and "I39" in bought(it, "0")
 
 
 def bought(it, customer):

@@ -247,9 +247,12 @@ def test_logrotate(place, models, tmp_path):
 
 def test_installation(installed, tmp_path):
     for path, mode in (("usr/sbin/akin-server", 0o755), ("usr/sbin/akinctl", 0o755), ("usr/bin/akin-prep", 0o755),
-                       ("usr/sbin/akin-webhook", 0o755), ("usr/share/akin/akinctl-model", 0o644), ("usr/share/akin/akinctl-retrain", 0o644),
-                       ("usr/share/man/man8/akin-webhook.8", 0o644), ("usr/share/man/man8/akinctl.8", 0o644)):
+                       ("usr/sbin/akin-webhook", 0o755), ("usr/share/man/man8/akin-webhook.8", 0o644), ("usr/share/man/man8/akinctl.8", 0o644)):
         assert (installed / path).stat().st_mode & 0o777 == mode, path
+    parts = set(re.findall(r"\bpart ([a-z]+)", (TOP / "etc/akinctl").read_text()))
+    assert parts >= {"model", "start"} and {p.name for p in (installed / "usr/share/akin").iterdir()} == {f"akinctl-{p}" for p in parts}
+    for part in parts:
+        assert (installed / f"usr/share/akin/akinctl-{part}").stat().st_mode & 0o777 == 0o644, part
     done = run(installed / "usr/sbin/akinctl", "model", "frob", env=harness.environment())
     assert done.returncode == 2 and "model has no" in done.stdout       # it finds its parts
     conf = (installed / "etc/akin/akin.conf").read_text()

@@ -284,7 +284,9 @@ def test_tokens(tmp_path):
     for spoil in (lambda: token.write_text("\n"), token.unlink):
         spoil()
         assert asked(request(GOOD, "POST /retrain HTTP/1.1", bearer("")), "-k", token) == 500
-    assert asked(request(GOOD), CREDENTIALS_DIRECTORY=str(tmp_path)) == 202         # none was given
+    assert asked(request(GOOD), CREDENTIALS_DIRECTORY=str(tmp_path)) == 500         # others were, and this one is missed
+    assert asked(request(GOOD), CREDENTIALS_DIRECTORY=str(tmp_path / "hidden")) == 500
+    assert asked(request(GOOD), CREDENTIALS_DIRECTORY="") == 202
 
 
 def test_who_is_slow_is_told(tmp_path):

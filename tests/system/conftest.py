@@ -8,12 +8,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import harness
 import independent
+from upgraded import launch, program         # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def programs():
-    for program in (harness.PREP, harness.SERVER):
-        assert program.exists(), f"{program} is not built"
+    for path in (harness.PREP, harness.SERVER):
+        assert path.exists(), f"{path} is not built"
 
 
 @pytest.fixture(scope="session")

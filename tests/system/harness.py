@@ -90,6 +90,18 @@ def free_port():
         return s.getsockname()[1]
 
 
+def free_low_port():
+    """One that is root's."""
+    for port in range(1023, 600, -1):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise AssertionError("no port below 1024 is free")
+
+
 def children(pid):
     try:
         return [int(p) for p in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

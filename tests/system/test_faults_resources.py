@@ -18,7 +18,7 @@ import pytest
 import faults
 import harness
 from harness import until
-from test_processes import needs_namespace, small_shm
+from namespaces import needs_namespace, small_shm
 
 
 @pytest.fixture(scope="module")

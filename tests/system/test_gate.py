@@ -1,11 +1,14 @@
 """The gate: what a reload refuses, what --gate says of a file beforehand, and what akin-prep diff tells, held against a
 comparison in Python; and the loader, which the master does not wait for."""
+import ctypes
 import datetime
 import json
 import os
+import platform
 import random
 import re
 import signal
+import struct
 import subprocess
 
 import pytest
@@ -13,6 +16,8 @@ import pytest
 import harness
 import independent
 from harness import SERVER, until
+
+SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}.get(platform.machine())
 
 
 # -- the comparison, another way ----------------------------------------------------------------------------------
@@ -386,3 +391,30 @@ def test_the_loader_goes_with_its_master(loading, start, small):
     until(lambda: not list(server.family()), "the workers to be gone")
     start(small(BASE))                              # the next master tidies up
     assert server.segments() == []
+
+
+def turns(thread):
+    """Niceness and length of a turn in ns, as the kernel has them of a thread."""
+    room = ctypes.create_string_buffer(48)
+    if ctypes.CDLL(None, use_errno=True).syscall(SCHED_GETATTR, thread, room, len(room), 0) != 0:
+        raise ProcessLookupError(ctypes.get_errno(), "sched_getattr")
+    nice, _, turn = struct.unpack_from("=iIQ", room, 16)
+    return nice, turn
+
+
+@pytest.mark.skipif(not SCHED_GETATTR, reason="the call has another number here")
+def test_clients_are_not_kept_waiting_for_the_loader(loading):
+    """Who is woken to answer need not wait for a long turn of those who answer nobody: loader, monitor, main threads."""
+    server, hold = loading
+    mine, usual = turns(0)
+    knows = usual > 0                       # Linux 6.12; before that there is one length for all
+    short, nice = 100_000 if knows else 0, max(mine, 10)
+
+    def caught():                           # it may have been stopped before it came to this
+        loader = hold()
+        return loader if turns(loader) == (nice, short) else os.kill(loader, signal.SIGCONT)
+
+    assert until(caught, "the loader to give way") == server.loader() and turns(server.monitor()) == (nice, short)
+    for worker in server.workers():
+        threads = [int(t) for t in os.listdir(f"/proc/{worker}/task")]
+        assert {t: turns(t) for t in threads} == {t: (mine, short if t == worker else usual) for t in threads}

@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from harness import SERVER, one_line, until
-from test_processes import can_unshare, own_proc, small_shm
+from namespaces import can_unshare, own_proc, small_shm
 
 ROWS = [("1", "A"), ("1", "B"), ("2", "A"), ("2", "C")]
 needs_namespace = pytest.mark.skipif(not can_unshare(), reason="needs root and namespaces")

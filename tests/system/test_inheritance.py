@@ -11,8 +11,8 @@ import pytest
 import harness
 from harness import SHM, alive, name_of, until
 from test_gate import loading                                   # noqa: F401 (a fixture)
-from test_processes import ANSWER, ROWS, fine
-from test_upgrade import finish, follow, holder, launch, program, upgrade      # noqa: F401 (two fixtures)
+from tiny import ROWS, fine
+from upgraded import finish, holder, upgrade
 
 
 def descriptors(pid):

@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -74,7 +75,7 @@ def statistics(page, kind, value):
 def assert_statistics(page, kind, value, values):
     """By NumPy, of all values as they are."""
     found, x = statistics(page, kind, value), numpy.array(values)
-    want = {"mean": x.mean(), "min": x.min(), "max": x.max(), "stddev": x.std(),
+    want = {"number": len(values), "mean": x.mean(), "min": x.min(), "max": x.max(), "stddev": x.std(),
             **{name: numpy.quantile(x, q, method="inverted_cdf") for name, q in QUANTILES.items()}}
     assert found == {name: pytest.approx(v, abs=1e-9) for name, v in want.items()}, (kind, value)
 
@@ -152,6 +153,11 @@ def assert_consistent(page):
         assert of(page, "akin_drift_window_samples", feature="item_unknown", reference="previous") == requests
 
 
+def verdicts_in_the_log(server):
+    return re.findall(r"warn monitor\S+ (\w+) has drifted from (\w+): (?:KS distance [\d.]+, critical [\d.]+; )?PSI [\d.]+, critical [\d.]+, in the "
+                      r"last window\n", server.logged())
+
+
 def test_drift(start, model, expected):
     """Uniform requests have none. Then customers ask for what hardly anybody bought: seen in the second window. A reload
     of the same model begins anew. A monitor that is killed has a successor that goes on."""
@@ -199,13 +205,18 @@ def test_drift(start, model, expected):
     _, page = window(server, "item", draw.choices(cold, k=300))
     assert {("item_rank", "training"), ("item_rank", "baseline")} <= drifted(page)
     assert of(page, "akin_windows_closed_total", kind="item") == 6
+    alarming = sorted(pair for pair in drifted(page) if pair[1] != "previous")
+    until(lambda: sorted(verdicts_in_the_log(server)) == alarming, "each verdict to be in the log, once")
     stop.set()
     scraper.join()
     assert pages["done"] and pages["good"] > 5
+    os.kill(server.monitor(), signal.SIGKILL)       # whose successor says nothing twice
+    until(lambda: server.metric("akin_monitor_restarts_total") == 2 and server.metric("akin_monitor_age_seconds") <= 1, "its successor")
     server.hup()
     begun(server, 2)
     page = told(server)
     assert drifted(page) == set() and of(page, "akin_windows_closed_total", kind="item") == 6
+    assert sorted(verdicts_in_the_log(server)) == alarming and "no longer" not in server.logged()
     assert of(page, "akin_window_requests", kind="item") is None and statistics(page, "item", "top_score") == {}
     assert of(page, "akin_drift_insufficient", feature="item_rank", reference="baseline") == 1
     _, page = window(server, "item", draw.choices(items, k=300))
@@ -215,7 +226,7 @@ def test_drift(start, model, expected):
 
 def test_hit_rate(start, model, expected):
     """Of 100 purchases after recommendations, those of items that had been recommended; to the last one."""
-    server = start(model, window_requests=100)
+    server = start(model, window_requests=100, window_min=30)
     begun(server)
     draw = random.Random(3)
     users, events, hits = draw.sample(sorted(expected.baskets), 100), [], 0

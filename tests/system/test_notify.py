@@ -10,8 +10,8 @@ import pytest
 
 import harness
 from harness import alive, until
-from test_processes import ROWS, fine
-from test_upgrade import HANGS, finish, follow, holder, launch, program      # noqa: F401, two are fixtures
+from tiny import ROWS, fine
+from upgraded import HANGS, finish, follow, holder
 
 
 class Supervisor:

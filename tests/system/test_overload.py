@@ -15,7 +15,7 @@ import pytest
 import crowd
 import harness
 from harness import until
-from test_upgrade import launch, program, upgrade  # noqa: F401 - two of them are fixtures
+from upgraded import upgrade
 
 ROWS = [("1", "A"), ("1", "B"), ("2", "A"), ("2", "B"), ("2", "C"), ("3", "C"), ("3", "D")]
 FOREVER = 3600000

@@ -2,10 +2,8 @@
 import http.client
 import os
 import re
-import shutil
 import signal
 import socket
-import subprocess
 import threading
 import time
 
@@ -13,13 +11,8 @@ import pytest
 
 import harness
 from harness import alive, until
-
-ROWS = [("1", "A"), ("1", "B"), ("2", "A"), ("2", "B"), ("2", "C"), ("3", "C"), ("3", "D")]
-ANSWER = {"A": ["B", "C"]}
-
-
-def fine(server):
-    return server.get("/predict/item/A?n=5").json["data"] == ANSWER
+from slow import SlowReader, in_hand, stuck, until_stuck
+from tiny import ANSWER, ROWS, fine
 
 
 def test_as_many_workers_as_asked_for(start, small):
@@ -80,7 +73,7 @@ def test_foreign_segments_are_left_alone(start, small):
 def test_stop_finishes_what_it_has_begun(start, small, number):
     """Every answer that begins also ends, and the end comes soon although connections are busy."""
     server = start(small(ROWS), workers=2, threads=24)
-    broken, counts, started = [], [0] * 8, threading.Event()
+    broken, counts = [], [0] * 8
 
     def busy(me):
         while not broken:
@@ -109,67 +102,6 @@ def test_stop_finishes_what_it_has_begun(start, small, number):
         thread.join(harness.PATIENCE)
     assert not broken and server.segments() == []
     assert "AddressSanitizer" not in server.logged()
-
-
-class SlowReader:
-    """Asks for far more than the socket buffers hold and reads nothing, so that the request stays in hand."""
-
-    def __init__(self, server):
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.socket.settimeout(harness.PATIENCE)
-        self.socket.connect(("127.0.0.1", server.port))
-        one = b"GET /predict/user/12350?n=10000&details=true HTTP/1.1\r\nHost: x\r\n\r\n"
-        self.count = 24
-        self.socket.sendall(one * self.count)
-
-    def read(self):
-        """All that comes until the end; how many whole answers that is, and what is left over."""
-        parts = []
-        try:
-            while part := self.socket.recv(1 << 20):
-                parts.append(part)
-        except ConnectionResetError:
-            parts.append(b"(reset)")
-        rest, whole = b"".join(parts), 0
-        while rest:
-            head, blank, body = rest.partition(b"\r\n\r\n")
-            length = re.search(rb"Content-Length: (\d+)", head)
-            if not blank or len(body) < int(length[1]):
-                break
-            whole, rest = whole + 1, body[int(length[1]):]
-        return whole, rest
-
-    def close(self):
-        self.socket.close()
-
-
-def in_hand(server, count):
-    """The scrape itself is one."""
-    return lambda: server.metric("http_requests_inprogress") == count + 1
-
-
-def until_stuck(server):
-    """Until the reader's answer can't go on: ten scrapes in a row see it in hand and none more answered."""
-    seen = []
-
-    def look():
-        samples = server.metrics()
-        answered = sum(v for k, v in samples.items() if k.startswith('http_requests_total{handler="/predict/user'))
-        seen.append((samples["http_requests_inprogress"], answered))
-        return len(seen) >= 10 and set(seen[-10:]) == {(2, answered)}
-
-    until(look, "the answer to be stuck in hand")
-
-
-def stuck(server):
-    """In hand, and none was finished since the last few looks."""
-    seen = []
-
-    def look():
-        seen.append((server.metric("http_requests_total", handler="/predict/user/{user_id}"), in_hand(server, 1)()))
-        return seen[-1][1] and len(seen) >= 10 and len(set(seen[-10:])) == 1
-    return look
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
@@ -387,118 +319,3 @@ def test_pid_file(start, small, tmp_path):
     assert int(path.read_text()) == server.pid and fine(server)
     assert server.stop() == 0
     assert not path.exists() or not path.read_text().strip()
-
-
-# -- more connections than threads --------------------------------------------------------------------------------
-
-def kept(server, count):
-    """Connections that were answered and are kept open, idle, in the order of their last answer."""
-    clients = []
-    for _ in range(count):
-        clients.append(server.client())
-        answer, now = clients[-1].get("/"), time.monotonic()
-        assert answer.status == 200 and answer.headers["connection"] == "keep-alive"
-        until(lambda: time.monotonic() > now + 0.005, "a later millisecond")
-    return clients
-
-
-def is_open(client):
-    """Has the server not closed it?"""
-    client.connection.sock.setblocking(False)
-    try:
-        return client.connection.sock.recv(1) != b""
-    except BlockingIOError:
-        return True
-    finally:
-        client.connection.sock.settimeout(harness.PATIENCE)
-
-
-def test_a_connection_goes_where_a_thread_is_free(start, small):
-    """Three idle connections leave one thread of four. Whichever worker has it takes each new connection, soon, and
-    none of the idle ones has to go."""
-    server = start(small(ROWS), workers=2, threads=2, keep_alive_ms=60000)
-    idle = kept(server, 3)
-    began = time.monotonic()
-    for _ in range(20):
-        with server.client() as client:
-            assert client.get("/healthz", Connection="close").status == 200
-    assert time.monotonic() - began < 5
-    assert [is_open(client) for client in idle] == [True] * 3
-    for client in idle:
-        assert client.get("/").status == 200
-        client.close()
-
-
-def test_the_longest_idle_connection_gives_way(start, small):
-    """One for each that comes, the one whose last answer was first, and its successor is kept in turn."""
-    server = start(small(ROWS), workers=1, threads=3, keep_alive_ms=60000)
-    idle = kept(server, 3)
-    idle[0].get("/")                    # so the second has been silent longest
-    idle = [idle[1], idle[2], idle[0]]
-    for gone in (1, 2, 3):
-        began = time.monotonic()
-        idle += kept(server, 1)
-        assert time.monotonic() - began < 5
-        assert [is_open(client) for client in idle] == [False] * gone + [True] * 3
-    for client in idle:
-        client.close()
-
-
-def test_busy_connections_take_turns(start, small):
-    """Six busy connections on two threads: an answer closes its connection for each that waits, and says so."""
-    server = start(small(ROWS), workers=1, threads=2, keep_alive_ms=60000)
-    counts, broken, ended = [0] * 6, [], threading.Event()
-
-    def busy(me):
-        try:
-            while not ended.is_set():
-                with server.client() as client:
-                    while not ended.is_set():
-                        answer = client.get("/predict/item/A?n=5")
-                        assert answer.json["data"] == ANSWER
-                        counts[me] += 1
-                        if answer.headers["connection"] == "close":
-                            break
-        except Exception as e:
-            broken.append(repr(e))
-
-    threads = [threading.Thread(target=busy, args=(me,), daemon=True) for me in range(len(counts))]
-    for thread in threads:
-        thread.start()
-    until(lambda: broken or min(counts) >= 20, "twenty answers for each")
-    ended.set()
-    for thread in threads:
-        thread.join(harness.PATIENCE)
-    assert not broken
-
-
-# -- namespaces of our own, for other files, too -------------------------------------------------------------------
-
-def small_shm(size):
-    """Nothing of it can be seen outside. Not all of / is made private, since in a chroot / is no mount."""
-    return ["unshare", "-m", "--propagation", "unchanged", "sh", "-c",
-            f'mount --make-rprivate /dev && mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"', "sh"]
-
-
-def own_proc():
-    """A namespace of process ids with its own /proc, for a command behind it. `unshare --mount-proc` makes all mounts
-    private from / downwards, which a chroot does not allow: / is no mount there. /proc is one."""
-    return ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--propagation", "unchanged", "sh", "-c",
-            'mount --make-private /proc && mount -t proc proc /proc && exec "$@"', "sh"]
-
-
-def can_unshare():
-    return os.geteuid() == 0 and shutil.which("unshare") and subprocess.run(
-        [*small_shm("1m"), "true"], stderr=subprocess.DEVNULL).returncode == 0
-
-
-needs_namespace = pytest.mark.skipif(not can_unshare(), reason="needs root and mount namespaces")
-
-
-def test_an_idle_connection_is_closed_in_time(start, small):
-    """Longer than a thread sleeps in recv() at a time: the wait goes on elsewhere, and has the same end."""
-    server = start(small(ROWS), keep_alive_ms=1500)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
-        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"keep-alive" in client.recv(65536)
-        assert client.recv(65536) == b""

@@ -12,7 +12,7 @@ import pytest
 import harness
 import independent
 from harness import until
-from test_processes import needs_namespace, small_shm
+from namespaces import needs_namespace, small_shm
 
 
 class Shop:

@@ -11,7 +11,7 @@ import pytest
 
 import harness
 from harness import SERVER, SHM, one_line, until
-from test_processes import can_unshare
+from namespaces import ALONE, needs_namespace
 
 ROWS = [("1", "A"), ("1", "B"), ("2", "A"), ("2", "B"), ("2", "C"), ("3", "C"), ("3", "D")]
 
@@ -227,11 +227,6 @@ def test_a_server_that_counts_nothing(start, small, tmp_path):
     found = until(lambda: (t := told(tmp_path, pid_file))["state"] == "serving" and t, "it to serve")
     assert found["workers"] == "1" and found["worker.0.state"] == "serving"
     assert not [key for key in found if key.startswith(("requests", "latency", "in_progress", "worker.0.requests"))]
-
-
-needs_namespace = pytest.mark.skipif(not can_unshare(), reason="needs root and namespaces")
-ALONE = ["unshare", "-m", "--propagation", "unchanged", "sh", "-c",
-         'mount --make-rprivate /dev && mount -t tmpfs tmpfs /dev/shm && exec "$@"', "sh"]
 
 
 @needs_namespace

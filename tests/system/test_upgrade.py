@@ -14,88 +14,10 @@ import pytest
 
 import harness
 from harness import SHM, alive, until
-from test_status import ALONE
-from test_processes import ROWS, ANSWER, SlowReader, can_unshare, fine, own_proc, until_stuck
-
-needs_namespace = pytest.mark.skipif(not can_unshare(), reason="needs root and namespaces")
-
-
-@pytest.fixture
-def program(tmp_path, monkeypatch):
-    """The server's program at a path where tests may put another one: program(text) puts a script there, program() the
-    real one."""
-    path, real = tmp_path / "bin" / "akin-server", harness.SERVER
-    path.parent.mkdir()
-
-    def put(script=None):
-        aside = path.with_name("aside")
-        aside.unlink(missing_ok=True)
-        if script is None:
-            aside.symlink_to(real)
-        else:
-            aside.write_text(script)
-            aside.chmod(0o755)
-        aside.replace(path)
-
-    put()
-    put.path, put.real = path, real
-    monkeypatch.setattr(harness, "SERVER", path)
-    return put
-
-
-@pytest.fixture
-def launch(start, program, tmp_path):
-    """Servers that can be upgraded. After the test whoever has the pid file in the end is stopped."""
-    servers = []
-
-    def launch(model, **more):
-        server = start(model, pid_file=tmp_path / f"akin{len(servers)}.pid", **more)
-        server.pid_file = tmp_path / f"akin{len(servers)}.pid"
-        servers.append(server)
-        until(lambda: 0 not in known(server), "all workers to be there")
-        return server
-
-    yield launch
-    for server in servers:
-        if server.process.poll() is None and server.process.pid == server.pid:
-            continue            # `start` ends it
-        finish(server)
-
-
-def holder(server):
-    try:
-        return int(server.pid_file.read_text() or 0)
-    except FileNotFoundError:
-        return 0
-
-
-def follow(server, pid):
-    server.pid = pid
-    server.token = server.find_token()
-
-
-def upgrade(server):
-    """Have it replaced, and wait for the old one's end."""
-    before = server.pid
-    server.send(signal.SIGUSR2)
-    until(lambda: not alive(before), "the old master to end")
-    assert holder(server) not in (0, before), server.logged()
-    follow(server, holder(server))
-
-
-def finish(server):
-    """Stop a master that is no child of ours; nothing of it is left."""
-    master = holder(server)
-    if master and alive(master):
-        os.kill(master, signal.SIGTERM)
-        until(lambda: not holder(server), "the pid file to go")
-        assert not aside(server).exists() and server.segments() == []
-    until(lambda: not any(alive(pid) for pid in server.family()), "all processes to end")
-    harness.no_sanitizer_report(server.logged())
-
-
-def aside(server):
-    return server.pid_file.with_name(server.pid_file.name + ".old")
+from namespaces import ALONE, needs_namespace, own_proc
+from slow import SlowReader, until_stuck
+from tiny import ANSWER, ROWS, fine
+from upgraded import HANGS, aside, finish, follow, holder, known, upgrade
 
 
 class Load:
@@ -185,7 +107,6 @@ def test_an_answer_in_hand_is_finished_and_the_next_upgrade_waits(launch, model)
     upgrade(server)
 
 
-HANGS = "#!/usr/bin/python3 -S\nimport time\ntime.sleep(1000)\n"
 BAD = {
     "missing": (lambda put: put.path.unlink(), "No such file or directory"),
     "not executable": (lambda put: put.path.write_text("") if put.path.unlink() is None else None, "Permission denied"),
@@ -361,16 +282,6 @@ def settled(server):
     return not any(alive(pid) for pid in server.family())
 
 
-def known(server):
-    """The workers of this master, as its board has them: of its children, all but the monitor and a successor."""
-    try:
-        data = (SHM / f"akin.{server.token}.board").read_bytes()
-    except FileNotFoundError:
-        return set()
-    count, size, first = (int.from_bytes(data[a:b], "little") for a, b in ((12, 16), (16, 24), (24, 32)))
-    return {int.from_bytes(data[first + i * size:first + i * size + 4], "little") for i in range(count)} - {0}
-
-
 def test_another_port(start, small, program, tmp_path):
     """The socket of the old one is of no use to the new one."""
     model, ports = small(ROWS), [harness.free_port(), harness.free_port()]
@@ -441,7 +352,7 @@ def test_who_gave_up_root_can_be_replaced(start, small, program, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     shutil.chown(folder, "nobody")
-    server = start(model, pid_file=folder / "akin.pid", user="nobody", port=free_low_port())
+    server = start(model, pid_file=folder / "akin.pid", user="nobody", port=harness.free_low_port())
     server.pid_file = folder / "akin.pid"
     upgrade(server)
     assert harness.pathlib.Path(f"/proc/{server.pid}").stat().st_uid != 0 and fine(server)
@@ -456,17 +367,6 @@ def test_who_gave_up_root_can_be_replaced(start, small, program, tmp_path):
     assert server.metric("akin_upgrade_failures_total") == 1
     shutil.chown(folder, "nobody")
     finish(server)
-
-
-def free_low_port():
-    for port in range(1023, 600, -1):
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
-    raise AssertionError("no port below 1024 is free")
 
 
 @needs_namespace

@@ -28,8 +28,9 @@ static int ask(const char *path, bool ops)
 
 	serve_begin(&thread);
 	serve(&thread, &q);
+	int status = thread.answer.status;
 	serve_sent(&thread);
-	return thread.answer.status;
+	return status;
 }
 
 static void operations_listen(const char *where)

@@ -189,19 +189,6 @@ static void shapes(void **state)
 	feedback_read_free(&body);
 }
 
-static void ids(void **state)
-{
-	char longest[MODEL_MAX_ID + 1];
-
-	(void)state;
-	memset(longest, 'x', sizeof longest);
-	assert_true(feedback_is_id((struct text){longest, MODEL_MAX_ID}));
-	assert_false(feedback_is_id((struct text){longest, MODEL_MAX_ID + 1}));
-	assert_false(feedback_is_id((struct text){longest, 0}));
-	assert_true(feedback_is_id((struct text){"\xc2\xa0", 2}));
-	assert_false(feedback_is_id((struct text){"\xc2\x9f", 2}));
-}
-
 /* Seconds as GNU date has them. */
 static void times(void **state)
 {
@@ -250,7 +237,6 @@ int main(void)
 		cmocka_unit_test(depth),
 		cmocka_unit_test(single_events),
 		cmocka_unit_test(shapes),
-		cmocka_unit_test(ids),
 		cmocka_unit_test(times),
 	};
 

@@ -30,9 +30,9 @@ static void test_known(void **state)
 		for (int64_t second = 0; second < DAY; second += DAY - 1) {
 			int64_t time = known[i].day * DAY + second;
 
-			assert_true(score_period_begin(PERIOD_DAY, time) == known[i].day * DAY);
-			assert_true(score_period_begin(PERIOD_WEEK, time) == known[i].week * DAY);
-			assert_true(score_period_begin(PERIOD_MONTH, time) == known[i].month * DAY);
+			assert_true(replay_score_period_begin(PERIOD_DAY, time) == known[i].day * DAY);
+			assert_true(replay_score_period_begin(PERIOD_WEEK, time) == known[i].week * DAY);
+			assert_true(replay_score_period_begin(PERIOD_MONTH, time) == known[i].month * DAY);
 		}
 	}
 }

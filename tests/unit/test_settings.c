@@ -252,6 +252,12 @@ static void test_rules_between(void **state)
 	assert_true(settings_set(&s, "default_n", "101", "x", &why));
 	assert_false(settings_check(&s, &why));
 	assert_string_equal(why.text, "default_n must be at most max_n, 100, not 101");
+	settings_default(&s);
+	assert_true(settings_set(&s, "window_requests", "200", "x", &why));
+	assert_true(settings_check(&s, &why));
+	assert_true(settings_set(&s, "window_requests", "199", "x", &why));
+	assert_false(settings_check(&s, &why));
+	assert_string_equal(why.text, "window_min must be at most window_requests, 199, not 200: no window would have a verdict");
 }
 
 /* What is printed is what a file would have to hold. */

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <setjmp.h>
 #include <cmocka.h>
 #include <math.h>
@@ -220,7 +222,7 @@ static void summaries(void **state)
 		struct monitored_statistics s;
 		size_t n = 0;
 
-		summary_of_histogram(&s, c->counts, c->bins, 0.25, -1);
+		summary_of_histogram(&s, c->counts, c->bins, 4, -1);
 		summed(c->name, &s, c);
 		for (unsigned k = c->bins; k-- > 0;) { /* from above, in two parts, with some that are not there */
 			values[n++] = (struct weighted){0.25 * k - 1, c->counts[k] / 3};
@@ -236,6 +238,15 @@ static void summaries(void **state)
 	assert_true(s.n == 0 && isnan(s.of[STATISTIC_MEAN]) && isnan(s.of[STATISTIC_P99]) && isnan(s.of[STATISTIC_MAX]));
 	summary_of_weighted(&s, NULL, 0);
 	assert_true(s.n == 0 && isnan(s.of[STATISTIC_MIN]));
+	for (unsigned i = 0; i <= 1000; i++) {	/* a thousandth is what a reader of text makes of it, to the last bit */
+		uint64_t one[1001] = {[1000] = 0};
+		char text[8];
+
+		one[i] = 3;
+		summary_of_histogram(&s, one, 1001, 1000, 0);
+		snprintf(text, sizeof text, "%u.%03u", i / 1000, i % 1000);
+		assert_true(s.of[STATISTIC_MEDIAN] == strtod(text, NULL) && s.of[STATISTIC_MAX] == s.of[STATISTIC_MIN]);
+	}
 }
 
 static enum concept_state named(const char *state)

@@ -97,6 +97,50 @@ static void test_columns_and_delimiter_by_name(void **state)
 	refused(&how, "--columns");
 }
 
+#define LOG "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+
+/* Whoever has names and a delimiter of their own has the server's log of events beside them. */
+static void test_the_log_of_events_behind_files_of_another_kind(void **state)
+{
+	static const char *const first[] = {paths[1], paths[0]};
+	struct reading how = reading_of(2);
+
+	(void)state;
+	put(0, "Kunde;Artikel;Menge;Tag\n7;x;1;24.12.2025\n");
+	put(1, LOG "purchase,y,,1,2026-01-02 03:04:05,,8,\nclick,x,,0,2026-01-02 03:04:05,,8,\n");
+	how.delimiter = ';';
+	how.columns = "customer=Kunde,item=Artikel,quantity=Menge,date=Tag";
+	struct transactions t = taken(&how);
+	assert_int_equal(t.rows, 2);
+	assert_row(&t, 0, "7", "x");
+	assert_row(&t, 1, "8", "y");
+	assert_true(t.time[1] == 1767323045);
+	transactions_free(&t);
+
+	put(1, "Kunde,Artikel,Menge,Tag\n8,y,1,24.12.2025\n");	/* of no other file is the delimiter found out */
+	refused(&how, "Kunde,Artikel,Menge,Tag");
+	put(1, "customer;item\n8;y\n");				/* and none goes by names of its own */
+	refused(&how, "no column is named 'Kunde'");
+	put(1, LOG "purchase,y,,1,2026-01-02 03:04:05,,8,\n");
+	how.paths = first;		/* with nothing before it, it is a file like any other: the names may be wrong */
+	refused(&how, "no column is named 'Kunde'");
+}
+
+/* Names that it has mean it, too: so Online Retail's own export is read, which has this header. */
+static void test_what_the_log_of_events_has_is_what_was_wished(void **state)
+{
+	struct reading how = reading_of(2);
+
+	(void)state;
+	put(0, LOG "1,a,,1,,,7,France\n");
+	put(1, LOG "2,b,,1,,,8,Spain\n");
+	how.columns = "customer=Country";
+	struct transactions t = taken(&how);
+	assert_row(&t, 0, "France", "a");
+	assert_row(&t, 1, "Spain", "b");
+	transactions_free(&t);
+}
+
 static void test_inputs_that_are_none(void **state)
 {
 	struct reading how = reading_of(1);
@@ -205,6 +249,8 @@ int main(void)
 		cmocka_unit_test(test_max_bad_and_strict),
 		cmocka_unit_test(test_several_files_of_several_dialects),
 		cmocka_unit_test(test_columns_and_delimiter_by_name),
+		cmocka_unit_test(test_the_log_of_events_behind_files_of_another_kind),
+		cmocka_unit_test(test_what_the_log_of_events_has_is_what_was_wished),
 		cmocka_unit_test(test_inputs_that_are_none),
 		cmocka_unit_test(test_header_only_beside_others),
 		cmocka_unit_test(test_huge_fields_and_endless_quotes),

@@ -58,27 +58,6 @@ static void test_customer(void **state)
 		assert_text(value_customer(text(cases[i].in)), cases[i].want);
 }
 
-static void test_ids(void **state)
-{
-	char longest[MODEL_MAX_ID + 1];
-
-	(void)state;
-	memset(longest, 'x', sizeof longest);
-	assert_true(value_is_id((struct text){longest, MODEL_MAX_ID}));
-	assert_false(value_is_id((struct text){longest, MODEL_MAX_ID + 1}));
-	assert_true(value_is_id(text("BANK CHARGES")));
-	assert_true(value_is_id(text("caf\xc3\xa9\xc2\xa0\xc2\xa3")));
-	assert_true(value_is_id(text("\xe2\x82\x80")));
-	assert_false(value_is_id(text("")));
-	assert_false(value_is_id(text("a\x1b[31m")));
-	assert_false(value_is_id(text("a\tb")));
-	assert_false(value_is_id(text("a\nb")));
-	assert_false(value_is_id(text("a\x7f")));
-	assert_false(value_is_id(text("a\xc2\x80")));
-	assert_false(value_is_id(text("a\xc2\x9f")));
-	assert_false(value_is_id((struct text){"a\0b", 3}));
-}
-
 static void test_quantity(void **state)
 {
 	static const char *const above[] = {"6", "6.0", "6,0", "+2", "1e3", "1E+3", "1,200", "1.200,50", "1,200.50", ".5",
@@ -105,7 +84,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trim),	 cmocka_unit_test(test_missing),  cmocka_unit_test(test_customer),
-		cmocka_unit_test(test_ids),	 cmocka_unit_test(test_quantity),
+		cmocka_unit_test(test_quantity),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -271,6 +271,7 @@ static void unknown_ids_rise(void **state)
 	previous.requests[AXIS_CUSTOMER] = 1000;
 	previous.unknown[AXIS_CUSTOMER] = 20;
 	previous.windows[AXIS_CUSTOMER] = 1;
+	profile.backtest.seen_users = 60;
 	d = unknown(400, 30, 28, 12);		/* 0.075 after 0.02; of distinct ids 0.3, of 60 that were all known */
 	assert_near(d[REFERENCE_PREVIOUS].share, 0.075);
 	assert_near(d[REFERENCE_PREVIOUS].reference_share, 0.02);
@@ -312,6 +313,21 @@ static void unknown_ids_of_the_backtest(void **state)
 	look(&usual);
 	assert_near(drift[FEATURE_ITEM_UNKNOWN][REFERENCE_TRAINING].reference_share, 0.1);
 	assert_int_equal(drift[FEATURE_ITEM_UNKNOWN][REFERENCE_TRAINING].reference_samples, 50);
+}
+
+/* No backtest, so no telling what is usual, however many are unknown. */
+static void unknown_ids_without_a_backtest(void **state)
+{
+	const struct monitored_drift *d = &drift[FEATURE_USER_UNKNOWN][REFERENCE_TRAINING];
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		unknown(1000, 900, 100, 800);
+	assert_int_equal(d->insufficient, 1);
+	assert_int_equal(d->detected, 0);
+	assert_int_equal(d->reference_samples, 0);
+	assert_near(d->share, 8 / 9.0);
+	assert_true(isnan(d->reference_share));
 }
 
 /* What is in one axis is not forgotten with the other. */
@@ -409,6 +425,7 @@ int main(void)
 		cmocka_unit_test_setup(insufficient, begin),
 		cmocka_unit_test_setup(unknown_ids_rise, begin),
 		cmocka_unit_test_setup(unknown_ids_of_the_backtest, begin),
+		cmocka_unit_test_setup(unknown_ids_without_a_backtest, begin),
 		cmocka_unit_test_setup(axes_are_apart, begin),
 		cmocka_unit_test_setup(just_short_of_it, begin),
 		cmocka_unit_test_setup(thirty_of_each, begin),
