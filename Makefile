@@ -132,7 +132,7 @@ THREADED = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 tsan: etc/packages/build.need etc/packages/test.need
 	@$(MAKE) $(SUB) ui
 	@$(MAKE) $(SUB) BUILD=$(BUILD)/tsan UI=$(UI) CFLAGS='$(THREADED)' HARDEN=-fPIE all units faults
-	@for t in pin pin_race shown watch; do TSAN_OPTIONS=halt_on_error=1 $(BUILD)/tsan/unit/test_$$t || exit; done
+	@for t in pin pin_race shown_threads watch feedback_once feedback_log feedback_sync; do TSAN_OPTIONS=halt_on_error=1 $(BUILD)/tsan/unit/test_$$t || exit; done
 	@$(PYTHON) tests/run.py --system $(BUILD)/tsan $(if $(PYTEST),-- $(PYTEST))
 valgrind: etc/packages/build.need etc/packages/test.need
 	@command -v valgrind >/dev/null || { echo 'valgrind is missing; as root:  apt-get install valgrind' >&2; exit 1; }

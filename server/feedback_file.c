@@ -46,7 +46,8 @@ bool feedback_file_is_todays(const struct feedback_file *f)
 	return f->fd >= 0 && name_today(f, path) && strcmp(path, f->path) == 0 && fstat(f->fd, &st) == 0 && st.st_nlink > 0;
 }
 
-/* A name is safe when its folder is on the disk. */
+/* A name is safe when its folder is on the disk. Whoever begins with a file sees to that himself: who has made it may not have
+ * come so far, or have failed. */
 static bool sync_folder(const char *folder)
 {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -77,7 +78,7 @@ static bool make(const struct feedback_file *f, struct fault *why)
 	unlink(aside);			/* another process of this number may have died */
 	int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	bool ok = fd >= 0 && write_header(fd) && (!f->durable || fsync(fd) == 0) &&
-		  (link(aside, f->path) == 0 || errno == EEXIST) && (!f->durable || sync_folder(f->folder));
+		  (link(aside, f->path) == 0 || errno == EEXIST);
 
 	if (!ok)
 		fault_errno(why, "%s: can't make the log of events", f->path);
@@ -123,10 +124,16 @@ bool feedback_file_open(struct feedback_file *f, struct fault *why)
 	}
 	if (f->fd < 0)
 		return fault_errno(why, "%s: can't open the log of events", f->path);
-	if (fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode))
+	bool regular = fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode);
+
+	if (regular && (!f->durable || sync_folder(f->folder)))
 		return true;
+	if (regular)
+		fault_errno(why, "%s: can't sync the folder of the log of events", f->folder);
+	else
+		fault_set(why, "%s: the log of events must be a regular file", f->path);
 	feedback_file_close(f);
-	return fault_set(why, "%s: the log of events must be a regular file", f->path);
+	return false;
 }
 
 void feedback_file_close(struct feedback_file *f)

@@ -145,6 +145,8 @@ def test_the_same_event_counts_once(server, shop):
     assert outcomes(server, {"user": "c020", "item": items[0], "event": "purchase"}) == ["hit"]
     forged = {**event, "recommendation_id": "f" * 24}       # what is not taken is no first of anything
     assert outcomes(server, forged, forged) == ["foreign_id"] * 2
+    others = {**event, "user": "c021"}
+    assert [r["detail"] for r in tell(server, [others, others]).json["results"]] == ["the answer was another user's"] * 2
 
 
 @pytest.mark.parametrize("body, status, words", [
@@ -229,6 +231,16 @@ def test_without_metrics(start, shop, tmp_path):
     event = {"recommendation_id": id, "item": items[1], "event": "purchase"}
     assert outcomes(server, event, event) == ["hit", "duplicate"]
     assert [r["StockCode"] for r in rows(tmp_path / "log")] == [items[1]]
+
+
+def test_what_fills_an_answer_is_a_setting(start, shop):
+    """Without a fill nothing of it is a hit, though it would be in any other answer."""
+    server = start(shop.path, fill="none")
+    id, items = ask(server, "/predict/user/c001?n=20")
+    filled = [item for item in shop.right["user", "c001"] if item not in items]
+    assert items and filled and items == shop.right["user", "c001"][:len(items)]
+    events = [{"recommendation_id": id, "item": item, "event": "purchase"} for item in (items[0], filled[0])]
+    assert outcomes(server, *events) == ["hit", "miss"]
 
 
 # -- generations, and what is forgotten -----------------------------------------------------------------------------------
@@ -328,6 +340,9 @@ def test_a_full_disk(start, shop, tmp_path):
     assert more["akin_feedback_logged_total"] == more['akin_feedback_events_total{event="purchase"}'] == 10
     said = [line for line in server.logged().splitlines() if "answered not_logged until" in line]
     assert 1 <= len(said) <= 2 and "No space left on device" in said[0]          # one line a worker, not one a request
+    for i in range(20, 26):
+        assert outcomes(server, {**events[0], "time": i}) == ["unknown_item"]
+    assert 1 <= server.logged().count("is written again") <= len(server.workers())
 
 
 def test_midnight_and_renaming(start, shop, tmp_path):

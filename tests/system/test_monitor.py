@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import threading
+import time
 
 import numpy
 import pytest
@@ -40,6 +41,11 @@ def begun(server, generation=1):
     """Windows are open, and of this generation: its rate is there from then on."""
     until(lambda: server.metric("akin_hit_rate_trials", generation=generation) == 0 and
           f'akin_hit_rate_trials{{generation="{generation}"}}' in server.metrics(), "windows of the generation")
+
+
+def looked(server):
+    """When the monitor looked last, to a second."""
+    return time.time() - server.metric("akin_monitor_age_seconds")
 
 
 def ask(server, kind, ids, n=5):
@@ -243,7 +249,16 @@ def test_hit_rate(start, model, expected):
     assert of(page, "akin_hit_rate", generation="1") == hits / 100 and of(page, "akin_hit_rate_trials", generation="1") == 100
     assert of(page, "akin_window_requests", kind="feedback") == 100
     assert sum(of(page, "akin_concept_drift_state", state=s) for s in ("unknown", "stable", "warning", "drifted")) == 1
-    server.hup()
+    # a worker that has not heard of the next generation still answers from this one: windows of that are not begun
+    slow = server.workers()[0]
+    os.kill(slow, signal.SIGSTOP)
+    try:
+        server.hup()
+        seen = looked(server)
+        until(lambda: looked(server) > seen + 1, "the monitor to look some times")
+        assert 'akin_hit_rate_trials{generation="2"}' not in server.metrics()
+    finally:
+        os.kill(slow, signal.SIGCONT)
     begun(server, 2)
     page = told(server)
     assert of(page, "akin_hit_rate", generation="1") == hits / 100 and of(page, "akin_hit_rate", generation="2") is None

@@ -226,6 +226,9 @@ def test_what_the_server_makes_of_it(hand):
         text = prep("replay", "-q", "--server", url(fake), "--feedback", hand[1]).out
         assert "3 of them judged by the server otherwise than here" in text and "1 not judged by the server" in text
         assert all(piece in text for piece in ("8 events: ", "1 hit", "4 miss", "1 old_generation", "2 repeat"))
+    with Listening(lambda event, n: {"outcome": "hit", "rank": 1} if event["item"] == "D" else like_the_fake(event, n)) as fake:
+        answer = json.loads(ask(fake, hand, "--feedback").out)         # a hit, of what it has not shown: nobody knows where
+        assert (answer["hits"], answer["trials"], answer["aside"]["not_judged"], answer["feedback"]["contradicted"]) == (3, 6, 2, 2)
 
 
 def test_an_answer_that_is_gone_is_asked_for_again(hand):

@@ -94,6 +94,21 @@ static void by_id(void **state)
 	assert_hit(decided(user, NULL, "i02", EVENT_PURCHASE), 1, SOURCE_USER, true);	/* and back again */
 }
 
+/* Answers that are alike but for one thing, one after the other: an answer in hand is not another one's. */
+static void neighbours_in_a_body(void **state)
+{
+	struct text first = show_of(AXIS_CUSTOMER, 0, 3, 9), other = show_of(AXIS_CUSTOMER, 1, 3, 9);
+	struct text item = show_of(AXIS_ITEM, 0, 3, 9);
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_hit(decided(first, NULL, "i03", EVENT_CLICK), 2, SOURCE_POPULAR, false);
+		assert_hit(decided(other, NULL, "i03", EVENT_CLICK), 1, SOURCE_POPULAR, false);
+		assert_hit(decided(first, NULL, "i02", EVENT_CLICK), 1, SOURCE_USER, false);
+		assert_hit(decided(item, NULL, "i02", EVENT_CLICK), 2, SOURCE_ITEM, false);
+	}
+}
+
 static void what_ends_it_earlier(void **state)
 {
 	struct text user = show_of(AXIS_CUSTOMER, 0, 3, 9), old = show_of(AXIS_CUSTOMER, 0, 3, 8);
@@ -182,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_id),
+		cmocka_unit_test(neighbours_in_a_body),
 		cmocka_unit_test(what_ends_it_earlier),
 		cmocka_unit_test(by_user),
 		cmocka_unit_test(numbers_beyond_the_model),

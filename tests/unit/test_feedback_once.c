@@ -104,6 +104,17 @@ static void what_makes_events_the_same(void **state)
 		assert_int_equal(once(different[i], OUTCOME_MISS, true), OUTCOME_DUPLICATE);
 	board.head->shown_key = 43;			/* of another master nobody does */
 	assert_int_equal(once(different[0], OUTCOME_MISS, true), FEEDBACK_UNDECIDED);
+	be(0);						/* what the last slot has, the first one's worker knows */
+	assert_int_equal(once(different[0], OUTCOME_MISS, true), OUTCOME_DUPLICATE);
+}
+
+static void without_a_ring(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < SLOTS; i++)
+		shown_make(slot_shown(board_dead_counters(&board, i)), 0);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(once(event(NULL, "u", "i", EVENT_CLICK, -1), OUTCOME_MISS, true), FEEDBACK_UNDECIDED);
 }
 
 /* Only what is taken is remembered, and only when it was counted. */
@@ -218,6 +229,61 @@ static void at_the_same_time(void **state)
 	assert_int_equal(accepted, 50);
 }
 
+/* Of two that wait for different events each goes on when its own is given, whoever came first. */
+
+static _Atomic int tid_of[2];
+static _Atomic bool went_on[2];
+
+static void *wait_for(void *nth)
+{
+	uintptr_t i = (uintptr_t)nth;
+
+	tid_of[i] = gettid();
+	once(event(NULL, "u", i ? "second" : "first", EVENT_CLICK, -1), OUTCOME_MISS, true);
+	went_on[i] = true;
+	return NULL;
+}
+
+static void until_it_sleeps(unsigned i)
+{
+	char path[64], text[256] = "";
+
+	while (!strstr(text, ") S ")) {
+		snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid_of[i]);
+		FILE *f = fopen(path, "r");
+
+		memset(text, 0, sizeof text);
+		if (f && !fgets(text, sizeof text, f))
+			text[0] = '\0';
+		if (f)
+			fclose(f);
+		sched_yield();
+	}
+}
+
+static void each_goes_on_with_its_own(void **state)
+{
+	struct feedback_event e[] = {event(NULL, "u", "first", EVENT_CLICK, -1), event(NULL, "u", "second", EVENT_CLICK, -1)};
+	struct feedback_body f[] = {{.event = &e[0], .count = 1}, {.event = &e[1], .count = 1}};
+	pthread_t thread[2];
+
+	(void)state;
+	for (uintptr_t i = 0; i < 2; i++)
+		feedback_once_take(&board, &f[i]);
+	for (uintptr_t i = 0; i < 2; i++) {
+		assert_int_equal(pthread_create(&thread[i], NULL, wait_for, (void *)i), 0);
+		until_it_sleeps((unsigned)i);
+	}
+	feedback_once_give(&board, &f[1], true);
+	for (unsigned i = 0; i < 20000 && !went_on[1]; i++)
+		usleep(1000);
+	assert_true(went_on[1]);
+	assert_false(went_on[0]);
+	feedback_once_give(&board, &f[0], true);
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,7 +291,9 @@ int main(void)
 		cmocka_unit_test_setup(what_is_remembered, empty),
 		cmocka_unit_test_setup(twice_in_a_body, empty),
 		cmocka_unit_test_setup(what_is_forgotten, empty),
+		cmocka_unit_test_setup(without_a_ring, empty),
 		cmocka_unit_test_setup(at_the_same_time, empty),
+		cmocka_unit_test_setup(each_goes_on_with_its_own, empty),
 	};
 
 	alarm(120);				/* nobody waits for himself */

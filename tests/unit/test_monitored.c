@@ -171,6 +171,7 @@ static void slots_are_added(void **state)
 		w->strangers[AXIS_CUSTOMER][WATCH_STRANGERS - 1] = 2;
 		w->top_score[AXIS_ITEM][1000] = 1;
 		w->mean_score[AXIS_CUSTOMER][0] = 3;
+		w->mean_score[AXIS_ITEM][1000] = 4;
 		w->own_results[AXIS_ITEM][128] = 5;
 		w->own_results[AXIS_CUSTOMER][0] = 100;
 		c->trials_of[2] = 7;
@@ -189,6 +190,7 @@ static void slots_are_added(void **state)
 	assert_int_equal(s.strangers[AXIS_CUSTOMER][WATCH_STRANGERS - 1], 6);
 	assert_int_equal(s.top_score[AXIS_ITEM][1000], 3);
 	assert_int_equal(s.mean_score[AXIS_CUSTOMER][0], 9);
+	assert_int_equal(s.mean_score[AXIS_ITEM][1000], 12);
 	assert_int_equal(s.own_results[AXIS_ITEM][128], 15);
 	assert_int_equal(s.trials[2], 21);
 	assert_int_equal(s.hits[2], 3);

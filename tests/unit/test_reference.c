@@ -317,7 +317,12 @@ static void a_backtest_stays_within_the_data(void **state)
 		const char *what;
 		struct backtest b;
 	} none[] = {{"a split with nothing", {.split = 1000}},
-		    {"something without a split", {.split = INT64_MIN, .visits = 1}}};
+		    {"something without a split", {.split = INT64_MIN, .visits = 1}},
+		    {"trials of nobody", {.split = 1000, .trials = 1, .visits = 1, .lines = 1, .seen_users = 1, .seen_items = 1}},
+		    {"more customers than trials",
+		     {.split = 1000, .customers = 2, .trials = 1, .visits = 2, .lines = 2, .seen_users = 2, .seen_items = 1}},
+		    {"more visits than lines", {.split = 1000, .visits = 3, .lines = 2, .seen_users = 2, .seen_items = 2}},
+		    {"more items than lines", {.split = 1000, .visits = 1, .lines = 1, .seen_users = 1, .seen_items = 2}}};
 	struct small s;
 
 	(void)state;
@@ -362,6 +367,15 @@ static void a_backtest_stays_within_the_data(void **state)
 	WRONG(b->seen_items = 0);
 	WRONG(b->unknown_items = 0);
 	WRONG(b->unknown_items = 16);
+	WRONG(b->unknown_users = 7; b->unknown_visits = 8);
+	WRONG(b->unknown_items = 16; b->unknown_lines = 20);
+	/* who came often, and what was sold often, is no more of them */
+	OPEN(uint32_t, SECTION_VISITS)[0] += 4;
+	OPEN(uint32_t, SECTION_LINES)[0] += 200;
+	WRONG(b->seen_users = 11; b->visits = 12);
+	WRONG(b->lines = model.head->interactions + 10; b->trials = model.head->interactions + 1);
+	OPEN(uint32_t, SECTION_VISITS)[0] -= 4;
+	OPEN(uint32_t, SECTION_LINES)[0] -= 200;
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
 		*b = none[i].b;
 		expect(false, none[i].what);

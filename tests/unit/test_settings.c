@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../server/monitoring.h"
 #include "../../server/settings.h"
 
 static struct fault why;
@@ -280,6 +281,30 @@ static void test_print(void **state)
 	assert_memory_equal(&s, &again, sizeof s);
 }
 
+/* Each setting that windows and verdicts go by is another number, so that none stands for another. */
+static void test_what_the_monitor_goes_by(void **state)
+{
+	static const char text[] = "window_requests=101\nwindow_seconds=102\nwindow_min=103\nbaseline_windows=104\n"
+				   "drift_effect_percent=55\ndrift_alpha_permille=106\ndrift_windows=7\n"
+				   "hit_drop_percent=58\nhit_lambda=109\ndefault_n=11\n";
+	struct settings s;
+
+	(void)state;
+	assert_true(read_text(&s, text, sizeof text - 1));
+	struct window_rules r = monitoring_rules(&s);
+
+	assert_int_equal(r.requests, 101);
+	assert_int_equal(r.seconds, 102);
+	assert_int_equal(r.least, 103);
+	assert_int_equal(r.baseline_windows, 104);
+	assert_int_equal(r.effect_percent, 55);
+	assert_int_equal(r.alpha_permille, 106);
+	assert_int_equal(r.running, 7);
+	assert_int_equal(r.hit_drop_percent, 58);
+	assert_int_equal(r.hit_lambda, 109);
+	assert_int_equal(r.default_n, 11);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_no_text),		cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_enable_metrics),
 		cmocka_unit_test(test_rules_between),	cmocka_unit_test(test_print),
+		cmocka_unit_test(test_what_the_monitor_goes_by),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

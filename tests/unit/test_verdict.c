@@ -346,6 +346,71 @@ static void axes_are_apart(void **state)
 	assert_int_equal(previous.requests[AXIS_CUSTOMER], 1007);
 	assert_int_equal(previous.unknown[AXIS_CUSTOMER], 7);
 	assert_int_equal(previous.count[FEATURE_USER_HISTORY][1], 100);
+	drift[FEATURE_USER_UNKNOWN][REFERENCE_PREVIOUS].streak = 1;
+	assert_true(verdict_pending(drift, AXIS_CUSTOMER, REFERENCE_PREVIOUS));
+	assert_false(verdict_pending(drift, AXIS_CUSTOMER, REFERENCE_BASELINE));
+	assert_false(verdict_pending(drift, AXIS_ITEM, REFERENCE_PREVIOUS));
+}
+
+/* The level is divided by the number of features, PSI has to be significant, and what chance gives it does not count. */
+static void just_short_of_it(void **state)
+{
+	static const struct {
+		const unsigned bins[BINS];
+		unsigned each;
+	} cases[] = {
+		{{56, 56, 56, 56, 43, 43, 30, 30, 30, 30}, 43},	/* p of KS is 0.004 */
+		{{16, 4, 16, 4, 16, 4, 16, 4, 16, 4}, 10},	/* PSI 0.42, 0.24 beyond chance, and 0.55 is critical */
+		{{67, 33, 67, 33, 67, 33, 67, 33, 67, 33}, 50},	/* 0.12, and 0.11 is critical; 0.08 beyond chance */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct monitored_drift *d = &drift[FEATURE_ITEM_RANK][REFERENCE_PREVIOUS];
+		const unsigned n = cases[i].each;
+
+		begin(NULL);
+		window = (struct window){.axis = AXIS_ITEM, .requests = n * BINS};
+		put(window.by_request[FEATURE_ITEM_RANK], FEATURE_ITEM_RANK, (unsigned[]){n, n, n, n, n, n, n, n, n, n});
+		live_add(&previous, &window);
+		put(window.by_request[FEATURE_ITEM_RANK], FEATURE_ITEM_RANK, cases[i].bins);
+		look(&usual);
+		assert_int_equal(d->insufficient, 0);
+		assert_int_equal(d->streak, 0);
+		assert_true(i == 0 ? d->ks_p_value > 0.002 && d->ks_p_value < 0.009 && d->ks_distance > 0.1
+				   : d->psi > 0.1 && (d->psi > d->psi_critical) == (i == 2));
+	}
+}
+
+/* 29 of anything are too few, on either side. */
+static void thirty_of_each(void **state)
+{
+	const enum feature f = FEATURE_ITEM_RANK;
+	struct window_rules more = usual;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned here = (const unsigned[]){29, 1000, 30, 1000}[i], there = (const unsigned[]){1000, 29, 1000, 30}[i];
+
+		begin(NULL);
+		window = (struct window){.axis = AXIS_ITEM, .requests = 1000};
+		window.by_request[f][1] = there;
+		live_add(&previous, &window);
+		window.by_request[f][1] = here;
+		look(&usual);
+		assert_int_equal(drift[f][REFERENCE_PREVIOUS].insufficient, i < 2);
+	}
+	previous.requests[AXIS_CUSTOMER] = 29;
+	previous.windows[AXIS_CUSTOMER] = 1;
+	assert_int_equal(unknown(400, 30, 20, 9)[REFERENCE_TRAINING].insufficient, 1);
+	assert_int_equal(drift[FEATURE_USER_UNKNOWN][REFERENCE_PREVIOUS].insufficient, 1);
+	previous.requests[AXIS_CUSTOMER] = 30;
+	assert_int_equal(unknown(400, 30, 20, 10)[REFERENCE_TRAINING].insufficient, 0);
+	assert_int_equal(drift[FEATURE_USER_UNKNOWN][REFERENCE_PREVIOUS].insufficient, 0);
+	more.least = 401;
+	look(&more);
+	assert_int_equal(drift[FEATURE_USER_UNKNOWN][REFERENCE_TRAINING].insufficient, 1);
+	assert_int_equal(drift[FEATURE_USER_UNKNOWN][REFERENCE_PREVIOUS].insufficient, 1);
 }
 
 int main(void)
@@ -362,6 +427,8 @@ int main(void)
 		cmocka_unit_test_setup(unknown_ids_of_the_backtest, begin),
 		cmocka_unit_test_setup(unknown_ids_without_a_backtest, begin),
 		cmocka_unit_test_setup(axes_are_apart, begin),
+		cmocka_unit_test_setup(just_short_of_it, begin),
+		cmocka_unit_test_setup(thirty_of_each, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,8 +221,10 @@ static void a_new_generation(void **state)
 	(void)state;
 	for (unsigned i = 1; i <= 3; i++) {
 		ask_many(AXIS_ITEM, 100);
+		ask_many(AXIS_CUSTOMER, 100);
 		watching_look(&w, &sums, i * SECOND, i);
 	}
+	assert_int_equal(w.kept.baseline.windows[AXIS_CUSTOMER], 2);
 	assert_int_equal(w.kept.baseline.windows[AXIS_ITEM], 2);	/* the third is no part of it any more */
 	assert_int_equal(w.kept.baseline.requests[AXIS_ITEM], 200);
 	assert_int_equal(w.kept.previous.requests[AXIS_ITEM], 300);	/* all: fewer than LIVE_MOST */
@@ -241,8 +243,10 @@ static void a_new_generation(void **state)
 	assert_int_equal(f->drift[FEATURE_ITEM_RANK][REFERENCE_BASELINE].detected, 0);
 	assert_int_equal(f->drift[FEATURE_ITEM_RANK][REFERENCE_BASELINE].streak, 0);
 	assert_int_equal(f->drift[FEATURE_ITEM_RANK][REFERENCE_BASELINE].insufficient, 1);
-	assert_int_equal(w.kept.baseline.windows[AXIS_ITEM], 0);
-	assert_int_equal(w.kept.previous.windows[AXIS_ITEM], 0);
+	for (unsigned axis = 0; axis < AXES; axis++) {
+		assert_int_equal(w.kept.baseline.windows[axis], 0);
+		assert_int_equal(w.kept.previous.windows[axis], 0);
+	}
 	ask_many(AXIS_ITEM, 1);
 	assert_int_equal(watching_look(&w, &sums, 101 * SECOND, 4), 0);
 	ask_many(AXIS_ITEM, 99);
@@ -327,6 +331,11 @@ static void hit_rates(void **state)
 	assert_int_equal(f->rate[1].generation, 0);
 	assert_int_equal(f->concept_state, CONCEPT_STABLE);
 	assert_true(f->concept_threshold == 20);
+	trials(1, 99, 10);
+	assert_int_equal(watching_look(&w, &sums, 2 * SECOND, 2), 0);	/* of the next window */
+	trials(1, 6, 5);
+	assert_int_equal(watching_look(&w, &sums, 2 * SECOND, 2), 1 << WINDOW_FEEDBACK);
+	assert_int_equal(f->rate[0].hits, 15);
 	/* reloads: those of the one before still come, and those of this one that came before it was looked at count */
 	trials(2, 7, 2);
 	assert_true(watching_begin(&w, &shop.model, 2, &sums, 3 * SECOND, &why));
@@ -338,8 +347,8 @@ static void hit_rates(void **state)
 	assert_int_equal(f->rate[0].hits, 3);
 	assert_int_equal(f->rate[1].generation, 1);
 	assert_int_equal(f->rate[1].trials, 105);
-	assert_int_equal(f->rate[1].all_trials, 110);
-	assert_int_equal(f->rate[1].all_hits, 20);
+	assert_int_equal(f->rate[1].all_trials, 215);
+	assert_int_equal(f->rate[1].all_hits, 35);
 	assert_int_equal(w.kept.rates.concept.trials, 100);
 	/* generation 5 has the cell of generation 1, in which there is something */
 	for (unsigned g = 3; g <= 5; g++)
