@@ -376,6 +376,7 @@ static void overtake_and_die(void)
 
 static void a_writer_is_overtaken_and_dies(void **state)
 {
+	static const struct shown_what slow = {.generation = 5, .asked = 7, .n = 3, .began = 50};
 	static volatile int moments;
 	struct board own = board;
 	struct name id;
@@ -388,7 +389,7 @@ static void a_writer_is_overtaken_and_dies(void **state)
 			stores_before = moments;
 			moment = overtake_and_die;
 			if (setjmp(death) == 0)
-				raced_add(&own, ring(0), &(struct shown_what){.generation = 5, .asked = 7, .n = 3, .began = 50}, id.at);
+				raced_add(&own, ring(0), &slow, id.at);
 			moment = NULL;
 			assert_not_mixed(&overtaking, 4, 1000 + SIZE - 1, 20, 99);
 		}

@@ -400,6 +400,7 @@ static void thirty_of_each(void **state)
 		look(&usual);
 		assert_int_equal(drift[f][REFERENCE_PREVIOUS].insufficient, i < 2);
 	}
+	profile.backtest.seen_users = 1000;
 	previous.requests[AXIS_CUSTOMER] = 29;
 	previous.windows[AXIS_CUSTOMER] = 1;
 	assert_int_equal(unknown(400, 30, 20, 9)[REFERENCE_TRAINING].insufficient, 1);
