@@ -201,10 +201,11 @@ def test_drift(start, model, expected):
     until(lambda: server.monitor() not in (None, monitor), "its successor")
     until(lambda: server.metric("akin_monitor_restarts_total") == 1 and server.metric("akin_monitor_age_seconds") <= 1 and
           "replaced in" in server.logged(), "it to look")
-    begun(server)
+    seen = looked(server)
+    until(lambda: looked(server) > seen + 1, "its windows to be open")
     _, page = window(server, "item", draw.choices(cold, k=300))
     assert {("item_rank", "training"), ("item_rank", "baseline")} <= drifted(page)
-    assert of(page, "akin_windows_closed_total", kind="item") == 6
+    assert of(page, "akin_windows_closed_total", kind="item") == 6 and of(page, "akin_window_requests", kind="item") == 300
     alarming = sorted(pair for pair in drifted(page) if pair[1] != "previous")
     until(lambda: sorted(verdicts_in_the_log(server)) == alarming, "each verdict to be in the log, once")
     stop.set()
