@@ -43,12 +43,12 @@ static uint64_t take(struct rates *a, struct monitored_rate *of, const struct su
 	return trials;
 }
 
-bool rates_look(struct rates *a, struct monitored *f, const struct sums_quick *q)
+void rates_look(struct rates *a, struct monitored *f, const struct sums_quick *q)
 {
-	uint64_t hits, late_hits, late = 0, trials = take(a, &f->rate[0], q, &hits);
+	uint64_t hits, late_hits, trials = take(a, &f->rate[0], q, &hits);
 
 	if (f->rate[1].generation > 0)
-		late = take(a, &f->rate[1], q, &late_hits);
+		take(a, &f->rate[1], q, &late_hits);
 	a->trials += trials;
 	a->hits += hits;
 	if (trials > 0)
@@ -56,7 +56,6 @@ bool rates_look(struct rates *a, struct monitored *f, const struct sums_quick *q
 	memcpy(a->used_trials, q->trials, sizeof a->used_trials);
 	memcpy(a->used_hits, q->hits, sizeof a->used_hits);
 	tell_concept(a, f);
-	return trials > 0 || late > 0;
 }
 
 void rates_close(struct rates *a, struct monitored *f)

@@ -19,8 +19,8 @@ struct rates {
 /* A generation is served: its rate begins anew, and the one before is that of f->rate[1]. */
 void rates_begin(struct rates *a, struct monitored *f, const struct profile *p, const struct window_rules *r);
 
-/* What has come since the last look: to both generations, and to the detector. True: something has. */
-bool rates_look(struct rates *a, struct monitored *f, const struct sums_quick *q);
+/* What has come since the last look: to both generations, and to the detector. */
+void rates_look(struct rates *a, struct monitored *f, const struct sums_quick *q);
 
 /* The open window becomes the last one, but for its time and number, which are f's window's. */
 void rates_close(struct rates *a, struct monitored *f);
