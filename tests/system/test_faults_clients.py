@@ -66,6 +66,7 @@ def test_resets_in_the_middle_of_an_answer(serving, shop):
                 asked = asked[client.send(asked):]
         until(lambda: serving.metric("http_requests_inprogress") >= clients, "their answers to be stuck")
         for client in stuck:
+            until(lambda: select.select([client], [], [], 0)[0], "the beginning of its answer")
             client.recv(100)
             faults.reset(client)
         until(lambda: serving.metric("http_requests_inprogress") <= 1 + len(load.callers), "them to be over")
