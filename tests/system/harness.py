@@ -14,7 +14,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("AKIN_BUILD", TOP / "build")).resolve()
 PREP, SERVER = BUILD / "akin-prep", BUILD / "akin-server"
 SANITIZED = BUILD.name in ("asan", "tsan", "valgrind")
-PATIENCE = {"asan": 60, "tsan": 120, "valgrind": 240}.get(BUILD.name, 20)      # seconds any single thing may take
+PATIENCE = {"asan": 60, "tsan": 120, "valgrind": 240}.get(BUILD.name, 40)      # seconds any single thing may take
 SHM = pathlib.Path("/dev/shm")
 
 
