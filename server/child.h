@@ -6,6 +6,8 @@
  * those whom the kernel kills when memory runs out: a child can be replaced. */
 void child_become(const char *name);
 
+#define CHILD_NICE 10		/* of those who answer nobody: who is answered has the cores first */
+
 /* Let whoever is woken to answer a client have this thread's core at once: at least this nice, and in turns of 0.1 ms instead
  * of some. A kernel before 6.12 knows no turns of its own for a thread, and it is nice alone. Threads made afterwards by
  * this one are so, too. */

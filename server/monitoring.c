@@ -30,7 +30,6 @@
 
 #define LOOK_MS	   250
 #define RENEW_MS   1000		/* how often what changes by itself is told again */
-#define NICE	 10		/* as of a loader: those who are answered have the cores first */
 
 struct monitoring {
 	const struct settings *settings;
@@ -235,7 +234,7 @@ _Noreturn void monitoring_run(const struct settings *s, struct board *b, struct 
 	if (getppid() != master)
 		_exit(1);
 	child_become("monitor");
-	child_yield(NICE);
+	child_yield(CHILD_NICE);
 	workers_part(w);
 	board_drop_previous(b);
 	struct monitoring *m = board_enter_monitored(b, &why) ? prepare(s, b) : NULL;

@@ -29,7 +29,6 @@
 #include "log.h"
 
 #define LOOK_MS	   2
-#define NICE	   10		/* of a loader: those who are answered meanwhile have the cores first */
 #define FAREWELL_MS 1000	/* the longest wait for a killed loader to be gone: longer only in a system call that hangs */
 
 struct load {			/* the loader's to write, and then the master's to read */
@@ -96,7 +95,7 @@ static _Noreturn void be_loader(const struct reload *r, pid_t master, bool gated
 	if (getppid() != master)
 		_exit(1);
 	child_become("loader");
-	child_yield(NICE);
+	child_yield(CHILD_NICE);
 	workers_part(r->workers);
 	board_watch(r->board);
 	l->result = generation_build(r->board, r->settings->model, gated ? r->settings : NULL, &l->made, &l->why);
